@@ -1,0 +1,1 @@
+"""What measures: runtimes, network, faults, workloads, histories, checkers, sweeps and reports."""

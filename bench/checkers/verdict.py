@@ -1,0 +1,36 @@
+"""Verdicts: what a checker says of a history, and how several merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+Word = Literal["valid", "invalid", "unknown"]
+_RANK: dict[str, int] = {"valid": 0, "unknown": 1, "invalid": 2}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One checker's answer.
+
+    Attributes:
+        name: of the check (``linearizable``, ``election_safety``, ``liveness`` ...).
+        verdict: valid, invalid (a violation), or unknown (out of time or memory; never a guess).
+        reason: one sentence for people.
+        rows: rows of the history that show a violation, as few as possible.
+        at: simulated ns of the violation, where it was found on global state; -1 otherwise.
+        took_s: seconds the check needed.
+    """
+
+    name: str
+    verdict: Word
+    reason: str = ""
+    rows: tuple[int, ...] = ()
+    at: int = -1
+    took_s: float = 0.0
+
+
+def merge(verdicts: Iterable[str]) -> Word:
+    """invalid > unknown > valid; valid for none at all."""
+    return max(verdicts, key=lambda word: _RANK[word], default="valid")  # type: ignore[return-value]

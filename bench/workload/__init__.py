@@ -1,0 +1,5 @@
+"""Load: arrivals, keys, values and mixes."""
+
+from .spec import PRESETS, Workload
+
+__all__ = ["PRESETS", "Workload"]

@@ -1,0 +1,1 @@
+"""What is measured: distributed-systems protocols as deterministic state machines, without I/O."""

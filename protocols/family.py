@@ -1,0 +1,106 @@
+"""What a protocol offers to whoever measures it: its roles, parameters, invariants, and classic mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from .node import Node
+
+
+class Invariant(Protocol):
+    """A safety property of global state, checked in the simulator after each turn.
+
+    It keeps what it has seen so far, so that each step costs about the same however long the run.
+    """
+
+    name: str
+
+    def step(self, node: str, view: Any, views: Mapping[str, Any]) -> str | None:
+        """Judge the state after a turn of ``node``.
+
+        Args:
+            node: who moved, or was just restarted.
+            view: its :meth:`Node.inspect`.
+            views: the latest view of every server that is up, by name.
+
+        Returns:
+            a sentence describing the violation, or None.
+        """
+        ...
+
+    def restarted(self, node: str) -> None:
+        """The node lost its volatile state: what its view says next may be older than what it said last."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A classic mistake, as the smallest edit of the real source that makes it.
+
+    Attributes:
+        name: in kebab case, as on the command line.
+        why: one sentence: what goes wrong, and the paper's section that forbids it.
+        file: the module of the family that is edited (``server``).
+        edits: (old, new) pairs; each old text occurs exactly once. At most 5 lines change in all.
+        caught_by: checks that may be expected to find it.
+        params: parameters under which the mistake matters, where the defaults do not show it.
+    """
+
+    name: str
+    why: str
+    file: str
+    edits: tuple[tuple[str, str], ...]
+    caught_by: tuple[str, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changed_lines(self) -> int:
+        """Lines removed or added, whichever is more, over all edits."""
+        total = 0
+        for old, new in self.edits:
+            before, after = old.splitlines(), new.splitlines()
+            kept = sum(1 for line in before if line in after)
+            total += max(len(before), len(after)) - kept
+        return total
+
+
+@dataclass(frozen=True)
+class Family:
+    """A protocol as the bench sees it.
+
+    Attributes:
+        name: on the command line.
+        summary: one line.
+        paper: the source it follows.
+        server, client: node classes. Clients receive the workload's operations.
+        server_config, client_config: frozen Structs with a default for every field and a ``validate(nodes)`` method
+            that raises ``ValueError`` with one sentence. Their field names are the protocol's parameters.
+        invariants: makes a fresh set of checks for one run.
+        mutants: classic mistakes.
+        model: how histories are judged: ``register`` (read, write, cas on each key, linearizable), or ``none``.
+        functions: what the client understands (``read``, ``write``, ``cas``).
+        leader: whether a server's view says that it leads; None for protocols without one.
+        recovery: names of the marks that end the parts of an outage: (detect, elect, commit).
+        tolerates: how many of n servers may be down with the rest still live.
+        fault_kinds: the general nemesis for this protocol, tags of :mod:`bench.faults`; empty for the default set.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    server: type[Node]
+    client: type[Node]
+    server_config: type[msgspec.Struct]
+    client_config: type[msgspec.Struct]
+    invariants: Callable[[], list[Invariant]]
+    mutants: tuple[Mutant, ...] = ()
+    model: str = "register"
+    functions: tuple[str, ...] = ("read", "write", "cas")
+    leader: Callable[[Any], bool] | None = None
+    recovery: tuple[str, str, str] = ("suspected", "elected", "committed")
+    tolerates: Callable[[int], int] = lambda n: (n - 1) // 2
+    fault_kinds: tuple[str, ...] = ()

@@ -1,0 +1,23 @@
+"""The protocols that exist, by name. Registered once here, a protocol gets the command line and the conformance battery."""
+
+from __future__ import annotations
+
+import importlib
+
+from .family import Family
+
+MODULES: dict[str, str] = {
+    "raft": "protocols.consensus.raft",
+    "null": "protocols.null",
+}
+
+
+def load(name: str) -> Family:
+    """The family of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    family = importlib.import_module(MODULES[name]).family
+    assert isinstance(family, Family)
+    return family
