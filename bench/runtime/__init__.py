@@ -1,0 +1,1 @@
+"""Runtimes: the two worlds in which the same protocol code runs."""
