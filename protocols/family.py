@@ -57,16 +57,6 @@ class Mutant:
     caught_by: tuple[str, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def changed_lines(self) -> int:
-        """Lines removed or added, whichever is more, over all edits."""
-        total = 0
-        for old, new in self.edits:
-            before, after = old.splitlines(), new.splitlines()
-            kept = sum(1 for line in before if line in after)
-            total += max(len(before), len(after)) - kept
-        return total
-
 
 @dataclass(frozen=True)
 class Family:

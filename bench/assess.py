@@ -1,0 +1,242 @@
+"""From what a runtime hands back to a result: figures, checks, and whether the trial means anything at all."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from protocols.family import Family
+
+from .checkers.verdict import Verdict, Word, merge
+from .history import FAIL, OK, History
+from .history.history import CAS, READ, WRITE
+from .runtime.record import RunRecord
+from .stats import summary
+from .trial import Floor, Latency, Messages, Operations, Recovery, Result, Trial
+from .units import seconds
+
+Check = Callable[[History, float], Verdict]
+
+MINIMUM_OPERATIONS = 20
+"""Fewer acknowledged operations in the measured window than this say nothing."""
+MINIMUM_SHARE = 0.9
+"""Of the load asked for, what has to be answered while nothing is wrong."""
+MINIMUM_ASKED = 50
+"""The rule of the shortfall is silent where fewer operations than this were asked for while nothing was wrong."""
+HARNESS_BOUND = 0.9
+"""Of the null protocol's message rate: above it, a result measures the harness."""
+
+
+def assess(
+    trial: Trial,
+    record: RunRecord,
+    family: Family,
+    provenance: dict[str, Any],
+    *,
+    checks: Sequence[Check] | None = None,
+) -> Result:
+    """Judge one run.
+
+    Args:
+        trial: what was run.
+        record: what the runtime handed back.
+        family: the protocol.
+        provenance: see :func:`bench.provenance.provenance`.
+        checks: functions of (history, budget in s); by default those registered for the family's model.
+
+    Raises:
+        Exception: whatever a check raises; a broken check is the harness' failure, never a verdict.
+    """
+    history = record.history
+    warmup, end = trial.warmup, record.load_end or trial.duration
+    faults = tuple(sorted(record.faults, key=lambda fault: fault.start))
+    counted = summary.operations(history, warmup, end)
+    times = summary.latencies(history, warmup, end)
+    gap = summary.unavailability(history, warmup, end, faults)
+    rate = summary.throughput(history, warmup, end)
+    acknowledged = int(np.count_nonzero(history.outcome == OK))
+    per_operation = record.messages_server / acknowledged if acknowledged else None
+    verdicts = [*_run_checks(trial, history, family, checks), *record.verdicts]
+    reason = void_reason(trial, record, family, counted, gap)
+    return Result(
+        protocol=trial.protocol,
+        runtime=trial.runtime,
+        nodes=trial.nodes,
+        seed=trial.seed,
+        duration_s=seconds(end),
+        params=trial.params,
+        mutant=trial.mutant,
+        operations=counted,
+        throughput_ops_s=rate,
+        latency_s=times.response,
+        service_s=times.service,
+        queue_s=times.queue,
+        unavailable_s=gap.unavailable if gap is not None else None,
+        unavailable_resolution_s=gap.resolution if gap is not None else None,
+        recovery_s=summary.recovery(record.marks, faults, record.leaders, family.recovery),
+        messages=Messages(server=record.messages_server, client=record.messages_client),
+        messages_per_operation=per_operation,
+        trial="void" if reason else "complete",
+        void_reason=reason,
+        verdict=_verdict(verdicts, void=reason is not None),
+        checks=_by_name(verdicts),
+        violations=tuple(verdict for verdict in verdicts if verdict.verdict == "invalid"),
+        floor=record.floor,
+        harness_bound=harness_bound(rate, per_operation, record.floor),
+        trace_hash=record.trace_hash,
+        events=record.events,
+        leader_changes=max(0, len(record.leaders) - 1),
+        coverage=dict(sorted(Counter(mark.name for mark in record.marks).items())),
+        faults=faults,
+        costs=record.costs,
+        bias=record.bias,
+        time_series=summary.time_series(history, end),
+        took_s=record.took_s,
+        spec=trial,
+        provenance=provenance,
+    )
+
+
+def failed(trial: Trial, error: str, provenance: dict[str, Any], took_s: float = 0.0) -> Result:
+    """The row of a trial that the harness could not finish: no figures, verdict ``unknown``, and the error."""
+    return Result(
+        protocol=trial.protocol,
+        runtime=trial.runtime,
+        nodes=trial.nodes,
+        seed=trial.seed,
+        duration_s=seconds(trial.duration),
+        params=trial.params,
+        mutant=trial.mutant,
+        operations=Operations(),
+        throughput_ops_s=0.0,
+        latency_s=Latency(),
+        unavailable_s=None,
+        recovery_s=Recovery(),
+        messages=Messages(),
+        messages_per_operation=None,
+        trial="void",
+        void_reason="the harness failed",
+        verdict="unknown",
+        checks={},
+        took_s=took_s,
+        error=error,
+        spec=trial,
+        provenance=provenance,
+    )
+
+
+# --- verdicts ------------------------------------------------------------------------------------------------------
+
+
+def _run_checks(trial: Trial, history: History, family: Family, checks: Sequence[Check] | None) -> list[Verdict]:
+    if checks is None:
+        # Checkers bring graph libraries with them: paid for when a history is judged, not when the command starts.
+        checks = importlib.import_module("bench.checkers.registry").checks_for(family.model)
+    judged = []
+    for check in checks:
+        began = time.perf_counter()
+        verdict = check(history, trial.check_budget_s)
+        took_s = verdict.took_s or time.perf_counter() - began
+        judged.append(msgspec.structs.replace(verdict, took_s=took_s))
+    return judged
+
+
+def _by_name(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """Check -> verdict; where two speak under one name (an invariant broken twice), they merge."""
+    words: dict[str, str] = {}
+    for verdict in verdicts:
+        words[verdict.name] = merge([words.get(verdict.name, "valid"), verdict.verdict])
+    return words
+
+
+def _verdict(verdicts: Iterable[Verdict], *, void: bool) -> Word:
+    """Merged; a void trial is never ``valid``, while a violation in it is still one."""
+    merged = merge(verdict.verdict for verdict in verdicts)
+    return "unknown" if void and merged == "valid" else merged
+
+
+# --- complete or void ----------------------------------------------------------------------------------------------
+
+
+def void_reason(
+    trial: Trial,
+    record: RunRecord,
+    family: Family,
+    counted: Operations,
+    gap: summary.Unavailability | None,
+) -> str | None:
+    """Why the figures of this run mean nothing, in one sentence; None if they do mean something.
+
+    In this order: the load generator was the bottleneck; fewer than 20 operations were acknowledged in the measured
+    window; nothing was asked that could have come out wrong (no acknowledged write, or nothing that reads: a
+    compare-and-set does both); the load fell short of what was asked (see :func:`shortfall`).
+    """
+    if record.bound_by_generator:
+        return f"the load generator was the bottleneck: {record.bound_by_generator}"
+    if counted.ok < MINIMUM_OPERATIONS:
+        return f"only {counted.ok} operations were acknowledged in the measured window; {MINIMUM_OPERATIONS} are needed"
+    if family.model != "none":
+        done = {function: _acknowledged(record.history, function) for function in (READ, WRITE, CAS)}
+        if done[WRITE] + done[CAS] == 0:
+            return "no write or compare-and-set was acknowledged, so nothing could have been lost"
+        if done[READ] + done[CAS] == 0:
+            return "nothing was read, so nothing wrong could have been seen"
+    return shortfall(trial, record, gap)
+
+
+def _acknowledged(history: History, function: int) -> int:
+    return int(np.count_nonzero((history.function == function) & (history.outcome == OK)))
+
+
+def shortfall(trial: Trial, record: RunRecord, gap: summary.Unavailability | None) -> str | None:
+    """Whether an open loop got clearly less than 90% of its operations answered while nothing was wrong.
+
+    "Nothing was wrong" is the measured window without the time any fault was active and without every silence longer
+    than chance explains, which includes the wait for the first leader and the recovery after a fault. Answered are
+    operations that ended ok or fail in that time. As arrivals are random, three standard deviations (of a Poisson
+    count) are granted on top. Silent for a closed loop, whose rate is the system's own, and where fewer than 50
+    operations were asked for in that time, as under a continuous nemesis.
+    """
+    end = record.load_end or trial.duration
+    if trial.workload.rate is None or record.offered <= 0 or gap is None or end <= trial.warmup:
+        return None
+    disturbed = [(f.start, end if f.end is None else f.end) for f in record.faults]
+    disturbed += summary.silent_periods(record.history, trial.warmup, end, gap.rate)
+    calm = _complement(disturbed, trial.warmup, end)
+    asked = record.offered / end * sum(stop - start for start, stop in calm)
+    if asked < MINIMUM_ASKED:
+        return None
+    history = record.history
+    ended = history.completed[(history.outcome == OK) | (history.outcome == FAIL)]
+    answered = sum(int(np.count_nonzero((ended >= start) & (ended <= stop))) for start, stop in calm)
+    if answered >= MINIMUM_SHARE * asked - 3 * asked**0.5:
+        return None
+    return (
+        f"the load fell short: while nothing was wrong, {answered} operations were answered "
+        f"where {asked:.0f} were asked for ({answered / asked:.0%})"
+    )
+
+
+def _complement(periods: Iterable[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """The parts of [start, end] outside all periods."""
+    free: list[tuple[int, int]] = []
+    for begin, stop in sorted(periods):
+        if begin > start:
+            free.append((start, min(begin, end)))
+        start = max(start, stop)
+        if start >= end:
+            return free
+    return [*free, (start, end)]
+
+
+def harness_bound(throughput: float, per_operation: float | None, floor: Floor | None) -> bool:
+    """Whether the servers exchanged messages at 90% or more of the null protocol's rate on this machine."""
+    if floor is None or per_operation is None or floor.null_messages_s <= 0:
+        return False
+    return throughput * per_operation >= HARNESS_BOUND * floor.null_messages_s

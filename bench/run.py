@@ -1,0 +1,68 @@
+"""Runs one trial in its world and judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from protocols.family import Family
+
+from .assess import assess
+from .mutation import find_mutant, load_family
+from .params import build_configs
+from .provenance import provenance
+from .runtime.record import RunRecord
+from .trial import Result, Trial
+
+if TYPE_CHECKING:
+    from .runtime.ray.session import RaySession
+
+
+def prepare(trial: Trial) -> tuple[Family, Any, Any]:
+    """The protocol (mutated if the trial says so) and its validated parameters.
+
+    Raises:
+        UsageError: the trial cannot be; nothing has been started or written.
+    """
+    trial.validate()
+    family = load_family(trial.protocol, trial.mutant)
+    params = dict(trial.params)
+    if trial.mutant is not None:
+        params = {**find_mutant(load_family(trial.protocol), trial.mutant).params, **params}
+    server_config, client_config = build_configs(family, params, trial.nodes)
+    return family, server_config, client_config
+
+
+def run_trial(
+    trial: Trial,
+    *,
+    address: str | None = None,
+    progress: Callable[[str], None] | None = None,
+    session: RaySession | None = None,
+) -> tuple[Result, RunRecord]:
+    """Run a trial and judge it.
+
+    Args:
+        trial: what to run.
+        address: (ray) of a running cluster; None starts an embedded local one.
+        progress: called with a few words whenever the run enters another phase.
+        session: (ray) keeps actors between trials; None makes one for this trial.
+
+    Raises:
+        UsageError: the trial cannot be.
+        HarnessError: the harness failed.
+    """
+    family, server_config, client_config = prepare(trial)
+    if trial.runtime == "sim":
+        from .runtime.sim.run import simulate
+
+        record = simulate(trial, family, server_config, client_config)
+    elif session is not None:
+        record = session.run(trial, progress)
+    else:
+        from .runtime.ray.session import RaySession
+
+        with RaySession(address) as own:
+            record = own.run(trial, progress)
+            record.floor = own.floor(trial.workload.clients)
+    return assess(trial, record, family, provenance()), record

@@ -1,0 +1,63 @@
+"""A node's disk in the simulator: what is synced, what is only written, and what a crash leaves of the latter.
+
+The write-ahead log is a sequence of framed, checksummed records, one a turn. A crash may keep any subset of the
+unsynced records (the kernel writes pages in any order) and tear any of them in half. Recovery reads up to the first
+record that is missing or fails its checksum and cuts the rest off; so what survives is the synced part and some prefix
+of the unsynced records, and ``torn`` counts what was cut off although bytes of it had reached the disk.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from ..image import Image, Write
+
+
+class SimDisk:
+    """Durable state of one node over all its lives."""
+
+    __slots__ = ("ever_written", "fsyncs", "lost", "synced", "unsynced")
+
+    def __init__(self) -> None:
+        self.synced = Image()
+        self.unsynced: list[tuple[int, list[Write]]] = []
+        self.ever_written = False
+        self.lost = False
+        self.fsyncs = 0
+
+    def write(self, turn: int, writes: list[Write]) -> None:
+        """A turn's record: written, not yet synced."""
+        self.ever_written = True
+        self.unsynced.append((turn, writes))
+
+    def sync(self, turn: int) -> None:
+        """A sync that began after ``turn`` has ended: records up to it are safe."""
+        self.fsyncs += 1
+        unsynced = self.unsynced
+        done = 0
+        for number, writes in unsynced:
+            if number > turn:
+                break
+            self.synced.apply(writes)
+            done += 1
+        del unsynced[:done]
+
+    def crash(self, rng: Random) -> int:
+        """The process dies: each unsynced record is whole, torn or missing. Returns the number cut off."""
+        torn = 0
+        survived = True
+        for _, writes in self.unsynced:
+            fate = rng.random()
+            if survived and fate < 0.4:
+                self.synced.apply(writes)
+            else:
+                survived = False
+                torn += fate < 0.7  # some bytes of it are there, after a hole or without a valid checksum
+        self.unsynced = []
+        return torn
+
+    def lose(self) -> None:
+        """The disk is replaced by an empty one."""
+        self.synced = Image()
+        self.unsynced = []
+        self.lost = self.ever_written

@@ -1,0 +1,292 @@
+"""One simulated trial from boot to record: settle, load with faults, heal, liveness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from protocols.family import Family
+from protocols.node import Fail, Info, Node, Ok, Outcome
+
+from ...checkers.verdict import Verdict
+from ...faults.nemesis import generate
+from ...faults.spec import FaultRecord, Partition
+from ...trial import NodeCost, Trial
+from ...workload.generator import Load
+from ..record import Mark, RunRecord, TraceEvent
+from .faults import Injector
+from .machine import Machine
+from .world import World
+
+SETTLE_LIMIT = 5_000_000_000
+"""Virtual ns that a cluster may take to elect its first leader before the load starts without one."""
+PROBES = 2
+"""Operations each client must complete after the heal."""
+
+
+class Simulation:
+    """One trial under way. ``run`` does it all; the parts are there for those who drive the world themselves."""
+
+    def __init__(self, trial: Trial, family: Family, server_config: Any, client_config: Any) -> None:
+        self.trial = trial
+        self.family = family
+        self.server_config = server_config
+        self.started = 0
+        self.load = Load(trial.workload, trial.seed, trial.duration, family.functions)
+        self.world = World(
+            trial.seed,
+            trial.network,
+            trial.service,
+            invariants=family.invariants() if trial.invariants else (),
+            tracing=trial.trace,
+            codec=trial.codec,
+            on_reply=self._reply,
+        )
+        clocks = Random(f"{trial.seed}/clocks")
+
+        def make(node: type[Node], config: Any) -> Callable[[], Node]:
+            return lambda: node(config)
+
+        for number in range(trial.nodes):
+            self.world.add(f"n{number + 1}", make(family.server, server_config), server=True)
+        for number in range(trial.workload.clients):
+            self.world.add(f"c{number + 1}", make(family.client, client_config), server=False)
+        for machine in self.world.machines.values():
+            if trial.clock_offset:
+                machine.clock.offset = clocks.randint(-trial.clock_offset, trial.clock_offset)
+                machine.clock.uncertainty = trial.clock_offset
+            if trial.clock_drift_ppm:
+                machine.clock.rate = 1 + clocks.uniform(-1, 1) * trial.clock_drift_ppm / 1e6
+        self.injector = Injector(self.world, family, trial.seed, {})
+        self.world.on_crash = lambda machine: None if machine.is_server else self._client_died(machine)
+        self._where: dict[int, int] = {}  # operation -> client index
+        self._probing = False
+        self._wanted: dict[int, int] = {}  # client index -> probes it still has to complete
+        self._until = trial.duration
+
+    def run(self) -> RunRecord:
+        """The whole trial."""
+        began = time.perf_counter()
+        world, trial = self.world, self.trial
+        for machine in list(world.machines.values()):
+            world.boot(machine)
+        self._settle()
+        self.started = start = world.now
+        self._start_load()
+        for fault in trial.faults:
+            self.injector.schedule(_shifted(fault, start))
+        if trial.nemesis is not None:
+            names = [machine.name for machine in world.servers]
+            for fault in generate(trial.nemesis, trial.seed, trial.duration, names, "sim"):
+                self.injector.schedule(_shifted(fault, start))
+        world.run(start + trial.duration)
+        load_end = world.now - start
+        live = "" if world.stopped else self._liveness()
+        self.load.abandon(world.now - start)
+        return self._record(load_end, live, time.perf_counter() - began)
+
+    # --- phases ----------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Let the cluster find its first leader: an outage before the load is not what is measured."""
+        world, step = self.world, 5_000_000
+        if self.family.leader is None:
+            world.run(step)
+            return
+        ready = self.family.recovery[2]
+        while world.now < SETTLE_LIMIT and not world.stopped:
+            world.run(world.now + step)
+            if any(mark.name == ready for mark in world.marks):
+                return
+
+    def _start_load(self) -> None:
+        if self.trial.workload.rate is not None:
+            self._next_arrival()
+        else:
+            for client in range(len(self.world.clients)):
+                self._again(client)
+
+    def _next_arrival(self) -> None:
+        arrival = self.load.next_arrival()
+        if arrival is not None:
+            intended, client = arrival
+
+            def arrive() -> None:
+                self._begin(client, intended)
+                self._next_arrival()
+
+            self.world.at(self.started + intended, arrive)
+
+    def _begin(self, client: int, intended: int) -> None:
+        now = self.world.now - self.started
+        begun = self.load.probe(client, now) if self._probing else self.load.start(client, intended, now)
+        if begun is None:
+            return  # shed: too many under way
+        operation, request = begun
+        machine = self.world.clients[client]
+        if machine.engine is None:
+            # Nobody is there to send it, so it definitely does not happen.
+            self.load.finish(operation, Fail("the client is down"), now)
+            return
+        self._where[operation] = client
+        self.world.request(machine, operation, request)
+
+    def _reply(self, node: str, operation: int, outcome: Outcome, at: int) -> None:
+        """A client answered; ``at`` may lie a little ahead of now, by the CPU time of its batch."""
+        client = self._where.pop(operation, None)
+        if client is None:
+            return
+        self.load.finish(operation, outcome, at - self.started)
+        if self._probing:
+            if isinstance(outcome, Ok):
+                self._wanted[client] -= 1
+            if self._wanted[client] > 0:
+                self.world.at(at, lambda: self._again(client))
+        elif self.trial.workload.rate is None:
+            self.world.at(at, lambda: self._again(client))
+
+    def _again(self, client: int) -> None:
+        """The next operation of a closed loop, or of a probe."""
+        now = self.world.now - self.started
+        if not self._probing and now >= self.trial.duration:
+            return
+        machine = self.world.clients[client]
+        if machine.engine is None:
+            self.world.at(self.world.now + 50_000_000, lambda: self._again(client))
+            return
+        self._begin(client, now)
+
+    def _client_died(self, machine: Machine) -> None:
+        """Nobody waits for its operations any more; they may still happen."""
+        number = self.world.clients.index(machine)
+        now = self.world.now - self.started
+        for operation in [each for each, client in self._where.items() if client == number]:
+            del self._where[operation]
+            self.load.finish(operation, Info("the client died"), now)
+            if self.trial.workload.rate is None or self._probing:
+                self.world.at(self.world.now + 1, lambda: self._again(number))
+
+    # --- liveness ----------------------------------------------------------------------------------------------------
+
+    def _liveness(self) -> str:
+        """Why the system does not live, or an empty string.
+
+        After a nemesis two things are asked of it. First, with every node up and only one fault that leaves a
+        majority connected (one server cut off, wholly or one way, or two halves that share a server): a majority
+        that can talk must serve. Then, with everything healed.
+        """
+        world, injector = self.world, self.injector
+        injector.heal()
+        if self.trial.nemesis is not None and self.trial.nodes >= 3:
+            rng = Random(f"{self.trial.seed}/liveness")
+            shape = rng.choice(("one-way", "isolate", "bridge"))
+            target = rng.choice(("leader", "random"))
+            length = self.trial.liveness + 1
+            world.run(world.now + 1_000_000_000)
+            injector.over = False
+            injector.fire(Partition(at=0, shape=shape, target=target, length=length))
+            partial = self._probe()
+            injector.heal()
+            if partial:
+                detail = injector.records[-1]["detail"]
+                return f"{partial} although a majority was up and connected ({detail})"
+            if world.stopped:
+                return ""
+        problem = self._probe()
+        return f"{problem} although every node was up and connected" if problem else ""
+
+    def _probe(self) -> str:
+        """Every client completes some operations, each after the other, within the time granted."""
+        world = self.world
+        self._probing = True
+        self._wanted = {client: PROBES for client in range(len(world.clients))}
+        deadline = world.now + self.trial.liveness
+        for client in self._wanted:
+            self._again(client)
+        while world.now < deadline and not world.stopped and any(left > 0 for left in self._wanted.values()):
+            world.run(min(deadline, world.now + 20_000_000))
+        late = [world.clients[client].name for client, left in self._wanted.items() if left > 0]
+        self._wanted = dict.fromkeys(self._wanted, 0)
+        if late and not world.stopped:
+            return f"{len(late)} of {len(world.clients)} clients were not served within {self.trial.liveness / 1e9:g} s"
+        return ""
+
+    # --- the record ----------------------------------------------------------------------------------------------------
+
+    def _record(self, load_end: int, dead: str, took: float) -> RunRecord:
+        world, start = self.world, self.started
+        violated = {violation.name for violation in world.violations}
+        verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
+        names = [invariant.name for invariant in world._invariants]
+        verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]
+        crashed = "; ".join(world.handler_crashes[:3])
+        verdicts.append(
+            Verdict(name="no_handler_crash", verdict="invalid" if crashed else "valid", reason=crashed)
+        )
+        if violated:
+            verdicts.append(Verdict(name="liveness", verdict="unknown", reason="stopped at a violation"))
+        else:
+            verdicts.append(Verdict(name="liveness", verdict="invalid" if dead else "valid", reason=dead))
+        marks = [Mark(mark.at - start, mark.node, mark.name, mark.fields) for mark in world.marks]
+        links = [link for machine in world.machines.values() for link in machine.links.values()]
+        return RunRecord(
+            history=self.load.history(),
+            marks=marks,
+            faults=[_shifted_record(record, start) for record in self.injector.results()],
+            verdicts=verdicts,
+            offered=self.load.offered,
+            shed=self.load.shed,
+            load_end=load_end,
+            run_end=world.now - start,
+            leaders=[(mark.at, mark.node) for mark in marks if mark.name == self.family.recovery[1]],
+            messages_server=sum(link.sent for link in links if link.between_servers),
+            messages_client=sum(link.sent for link in links if not link.between_servers),
+            events=world.events,
+            trace_hash=world.trace_hash(),
+            trace=None
+            if world.trace is None
+            else [
+                TraceEvent(each.at - start, each.kind, each.node, each.peer, each.what, each.id, each.detail)
+                for each in sorted(world.trace, key=lambda each: each.at)
+            ],
+            costs={
+                machine.name: NodeCost(
+                    messages_sent=sum(link.sent for link in machine.links.values()), fsyncs=machine.disk.fsyncs
+                )
+                for machine in world.servers
+            },
+            took_s=took,
+        )
+
+
+def _shifted(fault: Any, start: int) -> Any:
+    fields = {name: getattr(fault, name) for name in fault.__struct_fields__}
+    fields["at"] += start
+    return type(fault)(**fields)
+
+
+def _shifted_verdict(verdict: Verdict, start: int) -> Verdict:
+    return Verdict(name=verdict.name, verdict=verdict.verdict, reason=verdict.reason, at=verdict.at - start)
+
+
+def _shifted_record(record: FaultRecord, start: int) -> FaultRecord:
+    return FaultRecord(
+        kind=record.kind,
+        targets=record.targets,
+        start=record.start - start,
+        end=None if record.end is None else record.end - start,
+        detail=record.detail,
+    )
+
+
+def simulate(trial: Trial, family: Family, server_config: Any, client_config: Any) -> RunRecord:
+    """Run one simulated trial.
+
+    Args:
+        trial: what to run; ``trial.runtime`` is ``sim``.
+        family: the protocol, mutated or not.
+        server_config, client_config: its parameters, validated.
+    """
+    return Simulation(trial, family, server_config, client_config).run()

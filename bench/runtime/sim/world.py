@@ -1,0 +1,556 @@
+"""The simulated world: a heap of events in virtual time, and machines that handle them in batches.
+
+A machine that is idle handles an arrival at once and is then busy for as long as the work costs; whatever arrives
+meanwhile waits and is the next batch. Effects leave when the batch ends, those behind unsynced writes when the disk
+has caught up. So throughput, queueing and group commit follow from the service times, as they do live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from typing import Any
+
+import msgspec
+import xxhash
+
+from protocols.family import Invariant
+from protocols.node import Node, Outcome, message_types
+
+from ...checkers.verdict import Verdict
+from ...network.spec import Network
+from ...trial import ServiceTimes
+from ..engine import EMIT, FENCE, REPLY, DiskFull, Engine, Scoped, TimerId
+from ..record import Mark, TraceEvent
+from ..sizes import size_of
+from .link import Link, latency_between
+from .machine import ADMIN, DISCONNECT, MESSAGE, NEVER, REQUEST, TIMER, Machine
+
+DELIVER, EXPIRE, WORK, SYNCED, CALL = range(5)
+
+_encode = msgspec.msgpack.Encoder().encode
+_pack = struct.Struct("<qii").pack
+
+
+class World:
+    """Machines, links, the heap, and what is observed. Build it, ``boot`` the machines, then :meth:`run`."""
+
+    def __init__(
+        self,
+        seed: int,
+        network: Network = Network(),
+        service: ServiceTimes = ServiceTimes(),
+        *,
+        invariants: Sequence[Invariant] = (),
+        hashing: bool = True,
+        tracing: bool = False,
+        codec: bool = False,
+        on_reply: Callable[[str, int, Outcome, int], None] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.now = 0
+        self.network = network
+        self.service = service
+        self.machines: dict[str, Machine] = {}
+        self.servers: list[Machine] = []
+        self.clients: list[Machine] = []
+        self.bootstrap: tuple[str, ...] = ()
+        self.rng = Random(f"{seed}/world")
+        self.events = 0
+        self.dropped = 0
+        self.marks: list[Mark] = []
+        self.emitted: list[tuple[int, str, Any]] = []
+        self.violations: list[Verdict] = []
+        self.handler_crashes: list[str] = []
+        self.trace: list[TraceEvent] | None = [] if tracing else None
+        self.views: dict[str, Any] = {}
+        self.stopped = False
+        self.fences: list[tuple[str, str]] = []
+        self.on_reply = on_reply
+        self.on_fence: Callable[[str], None] = lambda node: self.crash(self.machines[node])
+        self.on_crash: Callable[[Machine], None] | None = None
+        self._invariants = list(invariants)
+        self._heap: list[tuple[int, int, int, Any, Any, Any]] = []
+        self._sequence = count()
+        self._hash = xxhash.xxh3_128() if hashing else None
+        self._codecs: dict[type[Node], msgspec.msgpack.Decoder[Any]] | None = {} if codec else None
+        self._observing = bool(self._invariants) or hashing or tracing
+
+    # --- setting up ----------------------------------------------------------------------------------------------
+
+    def add(self, name: str, make: Callable[[], Node], *, server: bool) -> Machine:
+        """A machine that will run ``make()`` afresh in each life."""
+        machine = Machine(name, len(self.machines), server, make, f"{self.seed}/machine/{name}")
+        self.machines[name] = machine
+        (self.servers if server else self.clients).append(machine)
+        if server:
+            self.bootstrap = tuple(sorted((*self.bootstrap, name)))
+        return machine
+
+    def at(self, time: int, call: Callable[[], None]) -> None:
+        """Run ``call`` at virtual time ``time``."""
+        heappush(self._heap, (time, next(self._sequence), CALL, None, call, None))
+
+    def link(self, source: Machine, target: str) -> Link:
+        """The directed link between two machines, made on first use."""
+        link = source.links.get(target)
+        if link is None:
+            to = self.machines[target]
+            between = source.is_server and to.is_server
+            latency = latency_between(self.network, source.index, to.index, not between)
+            rng = Random(f"{self.seed}/link/{source.name}/{target}")
+            link = source.links[target] = Link(to, latency, self.network, rng, between)
+        return link
+
+    # --- lives -----------------------------------------------------------------------------------------------------
+
+    def boot(self, machine: Machine) -> None:
+        """Start a life of the machine, with what its disk holds."""
+        if machine.engine is not None or machine.down_for_good:
+            return
+        machine.incarnation += 1
+        machine.busy_until = self.now
+        machine.syncing = False
+        machine.deadlines.clear()
+        machine.armed.clear()
+        machine.inbox.clear()
+        engine = machine.engine = Engine(
+            self,
+            machine.name,
+            machine.incarnation,
+            machine.make(),
+            self.bootstrap,
+            f"{self.seed}/node/{machine.name}/{machine.incarnation}",
+            machine.disk.synced.copy(),
+            machine.disk.write,
+        )
+        self._note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
+        torn, machine.torn = machine.torn, 0
+        for invariant in self._invariants if machine.is_server else ():
+            invariant.restarted(machine.name)
+        try:
+            engine.boot(lost=machine.disk.lost, torn=torn, corrupt=0)
+        except Exception as error:
+            self._failed(machine, error)
+            return
+        self._after_turn(machine, WORK, "boot", None)
+        self._finish(machine, 1)
+
+    def crash(self, machine: Machine) -> None:
+        """The process dies; unsynced writes are lost, torn or reordered."""
+        if machine.engine is None:
+            return
+        machine.engine = None
+        machine.crashes += 1
+        machine.inbox.clear()
+        machine.deadlines.clear()
+        machine.armed.clear()
+        machine.syncing = False
+        machine.stall = 0
+        machine.paused = 0  # a stopped process dies as any other, and the next one runs
+        machine.torn = machine.disk.crash(machine.rng.get())
+        self.views.pop(machine.name, None)
+        self._note("crash", machine.name, "", "crash")
+        if self.on_crash is not None:
+            self.on_crash(machine)
+
+    def pause(self, machine: Machine) -> int:
+        """SIGSTOP. Returns what :meth:`resume` needs to know which life was stopped."""
+        if machine.engine is not None:
+            machine.paused += 1
+            machine.busy_until = NEVER
+        return machine.incarnation if machine.engine is not None else -1
+
+    def resume(self, machine: Machine, incarnation: int) -> None:
+        """SIGCONT, if that life is still stopped: everything that waited is one batch."""
+        if machine.incarnation != incarnation or machine.engine is None or not machine.paused:
+            return
+        machine.paused -= 1
+        if machine.paused:
+            return
+        machine.busy_until = self.now
+        if machine.engine is not None and machine.inbox:
+            self._schedule(machine)
+        if machine.engine is not None and machine.engine.unsynced and not machine.syncing:
+            self._sync(machine, self.now)
+
+    # --- driving -----------------------------------------------------------------------------------------------------
+
+    def request(self, machine: Machine, operation: int, request: Any) -> None:
+        """The workload asks a client machine for an operation, now."""
+        self._arrive(machine, REQUEST, operation, request)
+
+    def admin(self, machine: Machine, request: Any) -> None:
+        """The operator asks a machine for something, now."""
+        self._arrive(machine, ADMIN, request, None)
+
+    def disconnect(self, machine: Machine, peer: str) -> None:
+        """Tell a machine that its stream to a peer broke."""
+        self._arrive(machine, DISCONNECT, peer, None)
+
+    def run(self, until: int) -> None:
+        """Handle events up to and including virtual time ``until``, or until ``stopped`` is set."""
+        heap, pop = self._heap, heappop
+        while heap and heap[0][0] <= until and not self.stopped:
+            time, sequence, code, machine, a, b = pop(heap)
+            self.now = time
+            if code == DELIVER:
+                engine = machine.engine
+                if engine is None:
+                    self.dropped += 1
+                    self._note("drop", machine.name, a, type(b).__name__, sequence)
+                    continue
+                if machine.busy_until > time:
+                    machine.inbox.append((MESSAGE, a, b if self.trace is None else (sequence, b)))
+                    if not machine.scheduled:
+                        self._schedule(machine)
+                    continue
+                try:
+                    engine.receive(a, b)
+                except Exception as error:
+                    self._failed(machine, error)
+                    continue
+                self.events += 1
+                if self._observing:
+                    self._after_turn(machine, MESSAGE, a, b, sequence)
+                self._finish(machine, 1)
+            elif code == EXPIRE:
+                self._expire(machine, a, b, time)
+            elif code == WORK:
+                machine.scheduled = False
+                if machine.engine is not None:
+                    if machine.busy_until > time:
+                        self._schedule(machine)
+                    else:
+                        self._batch(machine)
+            elif code == SYNCED:
+                self._synced(machine, a, b)
+            else:
+                a()
+        if not self.stopped and self.now < until:
+            self.now = until
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _schedule(self, machine: Machine) -> None:
+        if machine.busy_until < NEVER:
+            machine.scheduled = True
+            heappush(self._heap, (machine.busy_until, next(self._sequence), WORK, machine, None, None))
+
+    def _arrive(self, machine: Machine, kind: int, a: Any, b: Any) -> None:
+        if machine.engine is None:
+            return
+        machine.inbox.append((kind, a, b))
+        if machine.busy_until <= self.now:
+            self._batch(machine)
+        elif not machine.scheduled:
+            self._schedule(machine)
+
+    def _batch(self, machine: Machine) -> None:
+        """Handle all that waits, one turn each."""
+        inbox, engine = machine.inbox, machine.engine
+        assert engine is not None
+        handled = 0
+        tracing = self.trace is not None
+        while inbox:
+            kind, a, b = inbox.popleft()
+            sequence = -1
+            try:
+                if kind == MESSAGE:
+                    if tracing:
+                        sequence, b = b
+                    engine.receive(a, b)
+                elif kind == TIMER:
+                    if machine.deadlines.get(a, NEVER) > self.now:
+                        continue  # cancelled or put off by an earlier turn of this batch
+                    del machine.deadlines[a]
+                    engine.fire(a)
+                elif kind == REQUEST:
+                    engine.request(a, b)
+                elif kind == ADMIN:
+                    engine.admin(a)
+                else:
+                    engine.disconnected(a)
+            except Exception as error:
+                self._failed(machine, error)
+                return
+            handled += 1
+            self.events += 1
+            if self._observing:
+                self._after_turn(machine, kind, a, b, sequence)
+                if self.stopped:
+                    return
+        self._finish(machine, handled)
+
+    def _finish(self, machine: Machine, handled: int) -> None:
+        """End a batch: charge its CPU time, let its effects go, start a sync if something was written."""
+        engine = machine.engine
+        if engine is None:
+            return
+        if engine._batch_end is not None or engine._children:
+            try:
+                engine.batch_end()
+            except Exception as error:
+                self._failed(machine, error)
+                return
+            if self._observing:
+                self._after_turn(machine, WORK, "batch end", None)
+        service = self.service
+        sends = engine.sends
+        cost = service.wakeup + (handled + len(sends)) * service.message
+        if service.byte and sends:
+            cost += int(service.byte * sum(size_of(message) for _, message in sends))
+        if machine.slow != 1.0:
+            cost = int(cost * machine.slow)
+        leave = self.now + cost
+        if machine.stall:
+            # computed, then the node stands still: what it checked may be false by the time its effects leave
+            leave += machine.stall
+            machine.stall = 0
+        if not machine.paused:
+            machine.busy_until = leave
+        if sends or engine.outs:
+            self._release(machine, engine, leave)
+        if engine.unsynced_turn > engine.synced_turn and not machine.syncing:
+            self._sync(machine, leave)
+        if machine.inbox and not machine.scheduled:
+            self._schedule(machine)
+
+    def _release(self, machine: Machine, engine: Engine, leave: int) -> None:
+        sends, engine.sends = engine.sends, []
+        heap, sequence, source, links = self._heap, self._sequence, machine.name, machine.links
+        engine.mark_send = 0
+        for to, message in sends:
+            link = links.get(to)
+            if link is None:
+                if to not in self.machines:
+                    self.dropped += 1
+                    continue
+                link = self.link(machine, to)
+            link.sent += 1
+            if self._codecs is not None:
+                message = self._through_codec(link.target, message)
+            if link.plain and self.trace is None:
+                delay = link.constant
+                if delay < 0:
+                    delay = link.draw()
+                heappush(heap, (leave + delay, next(sequence), DELIVER, link.target, source, message))
+                continue
+            arrivals = link.arrivals(leave, size_of(message) if link.bandwidth else 0)
+            for arrival in arrivals:
+                number = next(sequence)
+                heappush(heap, (arrival, number, DELIVER, link.target, source, message))
+                self._note("send", source, to, type(message).__name__, number, message, leave)
+            if not arrivals:
+                self.dropped += 1
+                if self.trace is not None:
+                    number = next(sequence)
+                    self._note("send", source, to, type(message).__name__, number, message, leave)
+                    self._note("drop", to, source, type(message).__name__, number, None, leave)
+        if engine.outs:
+            outs, engine.outs = engine.outs, []
+            engine.mark_out = 0
+            for kind, what, value in outs:
+                if kind == REPLY:
+                    if self.on_reply is not None:
+                        self._note("reply", source, "", type(value).__name__, -1, value, leave)
+                        self.on_reply(source, what, value, leave)
+                elif kind == EMIT:
+                    self.emitted.append((leave, source, value))
+                elif kind == FENCE:
+                    self.at(leave, lambda by=source, node=what: self._fence(by, node))  # type: ignore[misc]
+
+    def _fence(self, by: str, node: str) -> None:
+        self.fences.append((by, node))
+        self.on_fence(node)
+        fencer = self.machines[by]
+        if fencer.engine is not None:
+            fencer.engine.fenced(node)
+            self._finish(fencer, 1)
+
+    def _sync(self, machine: Machine, leave: int) -> None:
+        engine = machine.engine
+        assert engine is not None
+        machine.syncing = True
+        done = leave + self.service.fsync + machine.slow_disk
+        heappush(self._heap, (done, next(self._sequence), SYNCED, machine, engine, engine.unsynced_turn))
+
+    def _synced(self, machine: Machine, engine: Engine, turn: int) -> None:
+        if machine.engine is not engine:
+            return  # that life is over, and so is its sync
+        machine.syncing = False
+        machine.disk.sync(turn)
+        if machine.paused:
+            # The kernel has finished, the process does not know yet; resume() syncs again, which tells it.
+            return
+        try:
+            engine.synced(turn)
+        except Exception as error:
+            self._failed(machine, error)
+            return
+        if self._observing:
+            self._after_turn(machine, SYNCED, turn, None)
+        self._settle_sync(machine, engine)
+
+    def _settle_sync(self, machine: Machine, engine: Engine) -> None:
+        """Completion of a sync is handled beside the batch under way: its effects leave now."""
+        if engine.sends or engine.outs:
+            self._release(machine, engine, self.now)
+        if engine.unsynced_turn > engine.synced_turn and not machine.syncing:
+            self._sync(machine, self.now)
+
+    def _expire(self, machine: Machine, engine: Engine, timer: TimerId, time: int) -> None:
+        """A timer's event is due. Timers are put off far more often than they fire, so the heap keeps the old event
+        and only here looks whether the deadline has moved."""
+        if machine.engine is not engine:
+            return
+        if machine.armed.get(timer) != time:
+            return  # superseded by an earlier event
+        del machine.armed[timer]
+        deadline = machine.deadlines.get(timer)
+        if deadline is None:
+            return
+        if deadline > time:
+            machine.armed[timer] = deadline
+            heappush(self._heap, (deadline, next(self._sequence), EXPIRE, machine, engine, timer))
+            return
+        self._arrive(machine, TIMER, timer, None)
+
+    def _failed(self, machine: Machine, error: Exception) -> None:
+        """A handler raised: the node crashes; unless its disk was full, that is the protocol's fault."""
+        if not isinstance(error, DiskFull):
+            place = error.__traceback__
+            while place is not None and place.tb_next is not None:
+                place = place.tb_next
+            where = f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place is not None else "?"
+            text = f"{machine.name}: {type(error).__name__}: {error} (in {where})"
+            self.handler_crashes.append(text)
+            self._note("violation", machine.name, "", "handler crash", detail=text)
+        self.crash(machine)
+
+    def _through_codec(self, target: Machine, message: Any) -> Any:
+        assert self._codecs is not None
+        if type(message) is Scoped or target.engine is None:
+            return message
+        kind = type(target.engine.node)
+        decoder = self._codecs.get(kind)
+        if decoder is None:
+            union = message_types(kind)
+            decoder = self._codecs[kind] = msgspec.msgpack.Decoder(kind.messages if len(union) > 1 else union[0])
+        return decoder.decode(_encode(message))
+
+    # --- observing -------------------------------------------------------------------------------------------------
+
+    def _after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
+        if self._hash is not None:
+            update = self._hash.update
+            update(_pack(self.now, machine.index, kind))
+            update(_encode(b) if kind in (MESSAGE, REQUEST) else repr(a).encode())
+        if self.trace is not None:
+            self._trace_turn(machine, kind, a, b, sequence)
+        if self._invariants and machine.is_server and machine.engine is not None:
+            view = self.views[machine.name] = machine.engine.node.inspect()
+            for invariant in self._invariants:
+                problem = invariant.step(machine.name, view, self.views)
+                if problem is not None:
+                    self.violations.append(
+                        Verdict(name=invariant.name, verdict="invalid", reason=problem, at=self.now)
+                    )
+                    self._note("violation", machine.name, "", invariant.name, detail=problem)
+                    self.stopped = True  # what follows a violation proves nothing
+                    return
+
+    def _trace_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int) -> None:
+        if kind == MESSAGE:
+            self._note("deliver", machine.name, a, type(b).__name__, sequence, b)
+        elif kind == TIMER:
+            self._note("timer", machine.name, "", a if isinstance(a, str) else "/".join(map(str, a)))
+        elif kind == REQUEST:
+            self._note("request", machine.name, "", type(b).__name__, -1, b)
+        elif kind == SYNCED:
+            self._note("durable", machine.name, "", f"turn {a}")
+
+    def _note(
+        self,
+        kind: str,
+        node: str,
+        peer: str,
+        what: str,
+        number: int = -1,
+        message: Any = None,
+        at: int = -1,
+        *,
+        detail: str = "",
+    ) -> None:
+        if self.trace is not None:
+            text = detail or ("" if message is None else _one_line(message))
+            self.trace.append(TraceEvent(self.now if at < 0 else at, kind, node, peer, what, number, text))
+
+    def trace_hash(self) -> str | None:
+        """Hash of every turn: when, where, what. Equal for equal trials, whatever process computes it."""
+        return None if self._hash is None else self._hash.hexdigest()
+
+    # --- World, as an engine sees it ---------------------------------------------------------------------------------
+
+    def monotonic_of(self, node: str) -> int:
+        """See :class:`bench.runtime.engine.World`."""
+        return self.machines[node].clock.monotonic(self.now)
+
+    def wall_of(self, node: str) -> int:
+        """See :class:`bench.runtime.engine.World`."""
+        return self.machines[node].clock.wall(self.now)
+
+    def interval_of(self, node: str) -> tuple[int, int]:
+        """See :class:`bench.runtime.engine.World`."""
+        return self.machines[node].clock.interval(self.now)
+
+    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
+        """See :class:`bench.runtime.engine.World`."""
+        machine = self.machines[engine.id]
+        if machine.clock.rate != 1.0:
+            delay = machine.clock.true_delay(delay)
+        deadline = self.now + (delay if delay > 0 else 0)
+        machine.deadlines[timer] = deadline
+        armed = machine.armed.get(timer)
+        if armed is None or deadline < armed:
+            machine.armed[timer] = deadline
+            heappush(self._heap, (deadline, next(self._sequence), EXPIRE, machine, engine, timer))
+
+    def disarm(self, engine: Engine, timer: TimerId) -> None:
+        """See :class:`bench.runtime.engine.World`."""
+        self.machines[engine.id].deadlines.pop(timer, None)
+
+    def mark(self, node: str, name: str, fields: dict[str, Any]) -> None:
+        """See :class:`bench.runtime.engine.World`."""
+        self.marks.append(Mark(self.now, node, name, fields))
+        if self.trace is not None:
+            text = ", ".join(f"{key} {value}" for key, value in fields.items())
+            self._note("mark", node, "", f"{name} {text}".strip())
+
+    def sign(self, node: str, payload: bytes) -> bytes:
+        """Symbolic: nobody but the world knows the key, so nobody can forge it."""
+        return hmac.digest(f"{self.seed}/{node}".encode(), payload, hashlib.sha256)
+
+    def verify(self, node: str, payload: bytes, signature: bytes) -> bool:
+        """See :meth:`sign`."""
+        return hmac.compare_digest(self.sign(node, payload), signature)
+
+
+def _one_line(message: Any) -> str:
+    if not isinstance(message, msgspec.Struct):
+        return str(message)
+    parts = []
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        if isinstance(value, tuple) and len(value) > 3:
+            value = f"{len(value)} x {type(value[0]).__name__}"
+        parts.append(f"{name}={value!r}" if not isinstance(value, str) else f"{name}={value}")
+    return ", ".join(parts)[:400]
+
+
+Views = Mapping[str, Any]

@@ -1,0 +1,1 @@
+"""Statistics: what a history says in figures, and what several trials say together."""

@@ -1,0 +1,171 @@
+"""Confidence intervals and comparisons over trials. The unit is the trial, never the operation: operations of one trial
+share its elections, its machine and its luck, and intervals over them would be far too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+FEW = 8
+"""Below this many trials the bootstrap is meaningless: a t interval is given instead, and flagged."""
+LEVEL = 0.95
+RESAMPLES = 2000
+MANY = 1500
+"""Above this many trials the BCa correction (a jackknife over all of them) changes nothing that could be seen."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its uncertainty.
+
+    Attributes:
+        estimate: the statistic over the trials; NaN without any.
+        low, high: bounds; NaN where the data allow none (one trial, or a tail quantile of few).
+        level: of confidence.
+        n: trials.
+        method: ``bca``, ``percentile`` (BCa undefined: ties, or very many trials), ``t`` (few trials: around the mean),
+            ``exact`` (all values equal) or ``none``.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+    n: int
+    method: Literal["bca", "percentile", "t", "exact", "none"]
+
+    @property
+    def few(self) -> bool:
+        """Whether there were too few trials for more than a rough idea."""
+        return self.n < FEW
+
+    @property
+    def known(self) -> bool:
+        """Whether there are bounds at all."""
+        return not math.isnan(self.low)
+
+
+def _clean(values: ArrayLike) -> FloatArray:
+    array = np.asarray(values, dtype=float).ravel()
+    return array[~np.isnan(array)]
+
+
+def _quantile(q: float, values: FloatArray, axis: int = -1) -> FloatArray:
+    return np.asarray(np.quantile(values, q, axis=axis))
+
+
+def interval(values: ArrayLike, q: float = 0.5, *, level: float = LEVEL, seed: int = 1) -> Interval:
+    """The ``q`` quantile over trials (default: the median) with a BCa bootstrap interval (Efron 1987).
+
+    NaNs (trials in which it was not observed) are left out. With fewer than eight trials: the mean with a t interval
+    for the median, and no bounds for any other quantile.
+    """
+    data = _clean(values)
+    n = len(data)
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, level, 0, "none")
+    if n < FEW:
+        return _t_interval(data, q, level)
+    estimate = float(_quantile(q, data))
+    if data.min() == data.max():
+        return Interval(estimate, estimate, estimate, level, n, "exact")
+
+    def statistic(sample: FloatArray, axis: int = -1) -> FloatArray:
+        return _quantile(q, sample, axis)
+
+    low, high, method = _bootstrap([data], statistic, level, seed)
+    return Interval(estimate, low, high, level, n, method)
+
+
+def _t_interval(data: FloatArray, q: float, level: float) -> Interval:
+    from scipy import stats
+
+    n = len(data)
+    if q != 0.5:
+        return Interval(float(_quantile(q, data)), math.nan, math.nan, level, n, "none")
+    mean = float(data.mean())
+    if n == 1:
+        return Interval(mean, math.nan, math.nan, level, 1, "none")
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * float(data.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, level, n, "t")
+
+
+def _bootstrap(
+    samples: Sequence[FloatArray], statistic: object, level: float, seed: int
+) -> tuple[float, float, Literal["bca", "percentile"]]:
+    """BCa bounds; percentile bounds where BCa is undefined (its acceleration is 0/0 when medians tie)."""
+    from scipy import stats
+
+    methods: tuple[Literal["bca", "percentile"], ...] = ("bca", "percentile")
+    if max(len(sample) for sample in samples) > MANY:
+        methods = ("percentile",)
+    low = high = math.nan
+    for method in methods:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            found = stats.bootstrap(
+                tuple(samples),
+                statistic,  # type: ignore[arg-type]
+                confidence_level=level,
+                n_resamples=RESAMPLES,
+                batch=200,
+                vectorized=True,
+                method="BCa" if method == "bca" else "percentile",
+                rng=np.random.default_rng(seed),
+            ).confidence_interval
+        low, high = float(found.low), float(found.high)
+        if not (math.isnan(low) or math.isnan(high)):
+            return low, high, method
+    return low, high, "percentile"
+
+
+def difference(a: ArrayLike, b: ArrayLike, q: float = 0.5, *, level: float = LEVEL, seed: int = 1) -> Interval:
+    """How much higher the ``q`` quantile of ``a`` is than that of ``b``, over independent trials.
+
+    BCa bootstrap; Welch's t interval for the difference of means if either has fewer than eight trials.
+    """
+    left, right = _clean(a), _clean(b)
+    n = min(len(left), len(right))
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, level, 0, "none")
+    estimate = float(_quantile(q, left) - _quantile(q, right))
+    if left.min() == left.max() and right.min() == right.max():
+        # Two constants: the data show no spread from which an uncertainty could be read, unless there are many.
+        bound = estimate if n >= FEW else math.nan
+        return Interval(estimate, bound, bound, level, n, "exact" if n >= FEW else "none")
+    if n < FEW:
+        return _welch(left, right, q, level)
+
+    def statistic(x: FloatArray, y: FloatArray, axis: int = -1) -> FloatArray:
+        return _quantile(q, x, axis) - _quantile(q, y, axis)
+
+    low, high, method = _bootstrap([left, right], statistic, level, seed)
+    return Interval(estimate, low, high, level, n, method)
+
+
+def _welch(a: FloatArray, b: FloatArray, q: float, level: float) -> Interval:
+    from scipy import stats
+
+    n = min(len(a), len(b))
+    if n == 1 or q != 0.5:
+        return Interval(float(_quantile(q, a) - _quantile(q, b)), math.nan, math.nan, level, n, "none")
+    bounds = stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
+    return Interval(float(a.mean() - b.mean()), float(bounds.low), float(bounds.high), level, n, "t")
+
+
+def distinguishable(a: ArrayLike, b: ArrayLike, q: float = 0.5, *, level: float = LEVEL, seed: int = 1) -> bool:
+    """Whether the trials show that the ``q`` quantiles of two cells differ: the interval of the difference excludes 0.
+
+    For several comparisons at once pass a corrected level (Bonferroni: 1 - (1 - level) / comparisons).
+    """
+    found = difference(a, b, q, level=level, seed=seed)
+    return found.known and not found.low <= 0 <= found.high

@@ -1,0 +1,332 @@
+"""The load of a trial: which operation comes next, when, at which client, and the history that results.
+
+It has no clock and does no I/O: the caller passes ``now``, in ns from the start of the load, and carries the operations
+to the client nodes. So the simulator and the live generators share it, and a seed gives the same load in both.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+from math import log
+from random import Random
+
+from protocols.node import Info, Ok, Outcome
+from protocols.requests import Cas, Read, Request, Write
+
+from ..errors import UsageError
+from ..history import FAIL, INFO, NEVER, NIL, NOTHING, OK, History, HistoryBuilder
+from ..history.history import CAS, READ, WRITE
+from .spec import FUNCTIONS, Workload
+
+SECOND = 1_000_000_000
+MAX_OPEN = 10_000
+STALE_CAS = 0.1
+"""Share of compare-and-sets that expect nil or an older value than the last one seen, so that they also fail."""
+HOT_KEYS, HOT_SHARE = 0.2, 0.8
+
+ROW = (
+    "process",
+    "function",
+    "key",
+    "argument",
+    "expected",
+    "intended",
+    "invoked",
+    "client",
+    "result",
+    "completed",
+    "outcome",
+)
+"""Columns of the history in the order in which they become known."""
+
+OpenRow = tuple[int, int, int, int, int, int, int, int]
+
+KeyChooser = Callable[[int], int]
+"""From the code of a function to the index of a key."""
+
+
+def effective_mix(mix: tuple[tuple[str, float], ...], functions: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """The mix restricted to what a protocol's client understands, rescaled to sum to 1.
+
+    Raises:
+        UsageError: nothing of the mix remains.
+    """
+    kept = [(function, share) for function, share in mix if function in functions and share > 0]
+    total = sum(share for _, share in kept)
+    if total <= 0:
+        wanted = ", ".join(function for function, _ in mix)
+        offered = ", ".join(functions) or "nothing"
+        raise UsageError(f"the workload asks for {wanted}, but this protocol's clients offer {offered}")
+    return tuple((function, share / total) for function, share in kept)
+
+
+def zipf_bounds(keys: int, skew: float) -> list[float]:
+    """The cumulative distribution of a Zipf law over ranks 0 .. keys-1: P(rank r) is proportional to (r+1)^-skew."""
+    sums = list(accumulate((rank + 1) ** -skew for rank in range(keys)))
+    total = sums[-1]
+    return [partial / total for partial in sums]
+
+
+def key_chooser(workload: Workload, rng: Random) -> KeyChooser:
+    """How this workload picks keys.
+
+    ``latest`` follows YCSB-D: writes go round the keys, everything else prefers, by Zipf's law, what was written last.
+    """
+    keys, random = workload.keys, rng.random
+    last = keys - 1
+    if workload.distribution == "uniform":
+        return lambda _: int(keys * random())
+    if workload.distribution == "zipfian":
+        bounds = zipf_bounds(keys, workload.skew)
+        return lambda _: min(last, bisect_right(bounds, random()))
+    if workload.distribution == "hotspot":
+        hot = max(1, round(keys * HOT_KEYS))
+        cold = keys - hot
+        if not cold:
+            return lambda _: int(keys * random())
+        return lambda _: int(hot * random()) if random() < HOT_SHARE else hot + int(cold * random())
+    position = last
+    if workload.distribution == "sequential":
+
+        def sequential(_: int) -> int:
+            nonlocal position
+            position = position + 1 if position < last else 0
+            return position
+
+        return sequential
+    recency = zipf_bounds(keys, workload.skew)
+
+    def latest(function: int) -> int:
+        nonlocal position
+        if function == WRITE:
+            position = position + 1 if position < last else 0
+            return position
+        return (position - min(last, bisect_right(recency, random()))) % keys
+
+    return latest
+
+
+class Load:
+    """The operations of one trial.
+
+    Open loop: take :meth:`next_arrival` until None and :meth:`start` each at its time. Closed loop: start one
+    operation a client at time 0, and another whenever one ends. Either way, :meth:`finish` each with its outcome and
+    :meth:`abandon` the rest.
+
+    Attributes:
+        offered: arrivals handed out so far (open loop).
+        shed: arrivals refused because ``max_open`` operations were under way.
+        duplicates: outcomes of operations that were unknown or had ended already; ignored.
+        builder: the history so far, in order of completion.
+    """
+
+    __slots__ = (
+        "_arrivals",
+        "_bounds",
+        "_clients",
+        "_codes",
+        "_constant",
+        "_draw_key",
+        "_duration",
+        "_free",
+        "_gap",
+        "_names",
+        "_next_process",
+        "_open",
+        "_operation",
+        "_padding",
+        "_previous",
+        "_probe_codes",
+        "_probes",
+        "_record",
+        "_rng",
+        "_seen",
+        "_time",
+        "_value",
+        "builder",
+        "duplicates",
+        "max_open",
+        "offered",
+        "shed",
+    )
+
+    def __init__(
+        self,
+        workload: Workload,
+        seed: int,
+        duration: int,
+        functions: tuple[str, ...] = FUNCTIONS,
+        *,
+        max_open: int = MAX_OPEN,
+    ) -> None:
+        """Prepare the load.
+
+        Args:
+            workload: validated.
+            seed: of everything drawn.
+            duration: ns; no arrival of an open loop is later.
+            functions: what the protocol's clients understand; the mix is restricted to them.
+            max_open: operations under way beyond which an arrival is shed.
+        """
+        mix = effective_mix(workload.mix, functions)
+        self._clients = workload.clients
+        self._duration = duration
+        self._constant = workload.arrival == "constant"
+        self._gap = SECOND / workload.rate if workload.rate else 0.0
+        self._time = 0.0
+        # arrivals have their own source: what operations are made does not change when they come
+        self._arrivals = Random(f"{seed}/load/arrivals")
+        self._rng = Random(f"{seed}/load/operations")
+        self._codes = [FUNCTIONS.index(function) for function, _ in mix]
+        self._bounds = list(accumulate(share for _, share in mix))[:-1]
+        self._probe_codes = [code for code in (WRITE, READ, CAS) if code in self._codes]
+        self._probes = 0
+        self._draw_key = key_chooser(workload, Random(f"{seed}/load/keys"))
+        self._names = [f"k{index}" for index in range(workload.keys)]
+        self._padding = bytes(workload.value_bytes - 8)
+        self._seen = [NIL] * workload.keys
+        self._previous = [NIL] * workload.keys
+        self._value = 0
+        self._operation = 0
+        self._open: dict[int, OpenRow] = {}
+        self._free: list[list[int]] = [[] for _ in range(workload.clients)]
+        self._next_process = 0
+        self.builder = HistoryBuilder()
+        self._record = tuple(self.builder.columns[name].append for name in ROW)
+        self.max_open = max_open
+        self.offered = 0
+        self.shed = 0
+        self.duplicates = 0
+
+    @property
+    def open_count(self) -> int:
+        """Operations under way."""
+        return len(self._open)
+
+    def next_arrival(self) -> tuple[int, int] | None:
+        """(intended time, client) of the next arrival of an open loop, or None past the duration, or in a closed loop.
+
+        Poisson arrivals pick a client at random, so that those of each client are Poisson too; constant ones go round.
+        """
+        if not self._gap:
+            return None
+        if self._constant:
+            intended = round(self.offered * self._gap)
+            client = self.offered % self._clients
+        else:
+            self._time -= self._gap * log(1.0 - self._arrivals.random())
+            intended = int(self._time)
+            client = int(self._clients * self._arrivals.random())
+        if intended >= self._duration:
+            self._gap = 0.0
+            return None
+        self.offered += 1
+        return intended, client
+
+    def start(self, client: int, intended: int, now: int) -> tuple[int, Request] | None:
+        """Make the next operation for a client: (operation id, request); None if it is shed."""
+        if len(self._open) >= self.max_open:
+            self.shed += 1
+            return None
+        codes = self._codes
+        code = codes[bisect_right(self._bounds, self._rng.random())] if self._bounds else codes[0]
+        return self._make(code, client, intended, now)
+
+    def probe(self, client: int, now: int) -> tuple[int, Request]:
+        """An operation of the liveness phase: a write, a read, a compare-and-set in turn, as far as the mix has them.
+
+        It is recorded like any other, and never shed.
+        """
+        code = self._probe_codes[self._probes % len(self._probe_codes)]
+        self._probes += 1
+        return self._make(code, client, now, now)
+
+    def _make(self, code: int, client: int, intended: int, now: int) -> tuple[int, Request]:
+        key = self._draw_key(code)
+        argument = expected = NOTHING
+        request: Request
+        if code == READ:
+            request = Read(self._names[key])
+        else:
+            self._value = argument = self._value + 1
+            value = argument.to_bytes(8, "big") + self._padding
+            if code == WRITE:
+                request = Write(self._names[key], value)
+            else:
+                expected = self._expected(key)
+                believed = None if expected == NIL else expected.to_bytes(8, "big") + self._padding
+                request = Cas(self._names[key], believed, value)
+        free = self._free[client]
+        if free:
+            process = free.pop()
+        else:
+            process = self._next_process
+            self._next_process = process + 1
+        self._operation = operation = self._operation + 1
+        self._open[operation] = (process, code, key, argument, expected, intended, now, client)
+        return operation, request
+
+    def _expected(self, key: int) -> int:
+        draw = self._rng.random()
+        if draw >= STALE_CAS:
+            return self._seen[key]
+        return NIL if draw < STALE_CAS / 2 else self._previous[key]
+
+    def finish(self, operation: int, outcome: Outcome, now: int) -> None:
+        """Record how an operation ended. One that is unknown, or has ended, is counted in ``duplicates``."""
+        row = self._open.pop(operation, None)
+        if row is None:
+            self.duplicates += 1
+            return
+        process, code, key, argument, expected, _, _, client = row
+        kind = type(outcome)
+        result = NOTHING
+        if kind is Info:
+            # the process may still have an operation under way somewhere: it never returns
+            self._append(row, NOTHING, now, INFO)
+            return
+        self._free[client].append(process)
+        if kind is not Ok:
+            self._append(row, NOTHING, now, FAIL)
+            return
+        if code == WRITE:
+            latest = argument
+        else:
+            value = outcome.value  # type: ignore[union-attr]
+            result = latest = NIL if value is None else int.from_bytes(value[:8], "big")
+            if code == CAS and result == expected:
+                latest = argument
+        if latest != self._seen[key]:
+            self._previous[key] = self._seen[key]
+            self._seen[key] = latest
+        self._append(row, result, now, OK)
+
+    def _append(self, row: OpenRow, result: int, completed: int, outcome: int) -> None:
+        """``HistoryBuilder.add``, without keywords: this runs once an operation."""
+        add = self._record
+        add[0](row[0])
+        add[1](row[1])
+        add[2](row[2])
+        add[3](row[3])
+        add[4](row[4])
+        add[5](row[5])
+        add[6](row[6])
+        add[7](row[7])
+        add[8](result)
+        add[9](completed)
+        add[10](outcome)
+
+    def abandon(self, now: int) -> int:
+        """The run ends at ``now``: every operation under way may have happened. Returns how many there were."""
+        count = len(self._open)
+        for row in self._open.values():
+            assert row[6] <= now, "an operation was started after the end of the run"
+            self._append(row, NOTHING, NEVER, INFO)
+        self._open.clear()
+        return count
+
+    def history(self) -> History:
+        """What was recorded so far, in order of invocation."""
+        return self.builder.build()

@@ -1,0 +1,150 @@
+"""A Raft client: finds the leader, retries, and gives each command a session that makes retries exactly-once.
+
+Every operation under way has a session of its own, taken from those that are idle, so that operations of one client
+may overlap while each session still numbers its commands one by one (dissertation, section 6.3).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ...node import SECOND, Context, Durable, Fail, Node, Ok, on, on_disconnect, on_request, on_timer
+from ...requests import Cas, Read, Write
+from .config import ClientConfig
+from .messages import ClientRequest, Deposed, Done, Refused
+
+
+class Pending:
+    """One operation under way: what it asks, in which session, and where it was last sent."""
+
+    __slots__ = ("message", "retries", "server", "session")
+
+    def __init__(self, message: ClientRequest, session: str) -> None:
+        self.message = message
+        self.session = session
+        self.server = ""
+        self.retries = 0
+
+
+class Client(Node):
+    """One client; it may have many operations under way."""
+
+    messages: ClassVar[Any] = Done | Refused | Deposed
+
+    config: ClientConfig
+
+    def start(self, ctx: Context, durable: Durable) -> None:
+        """A client remembers nothing: after a crash its sessions are new, and old operations stay unanswered."""
+        self.servers = ctx.bootstrap
+        self.leader = ""
+        self.pending: dict[int, Pending] = {}
+        self.idle: list[str] = []
+        self.sequences: dict[str, int] = {}
+        self.next_server = ctx.rng.randrange(len(self.servers))
+        self.retry = round(self.config.retry_s * SECOND)
+        self.backoff = round(self.config.backoff_s * SECOND)
+        self.patience = round(self.config.operation_timeout_s * SECOND)
+
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    @on_request(Read, Write, Cas)
+    def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
+        """Send it to the leader, as far as known."""
+        session = "" if type(request) is Read else self._session(ctx)
+        sequence = self.sequences.get(session, 0)
+        self.pending[operation] = Pending(ClientRequest(operation, session, sequence, request), session)
+        ctx.set_timer("give_up", self.patience, operation)
+        self._try(ctx, operation, self.leader)
+
+    def _session(self, ctx: Context) -> str:
+        """An idle session with its next sequence number; a random id keeps two lives of this client apart."""
+        session = self.idle.pop() if self.idle else f"{ctx.id}.{ctx.rng.getrandbits(64):016x}"
+        self.sequences[session] = self.sequences.get(session, 0) + 1
+        return session
+
+    def _try(self, ctx: Context, operation: int, server: str) -> None:
+        pending = self.pending[operation]
+        if not server:
+            server = self.servers[self.next_server]
+            self.next_server = (self.next_server + 1) % len(self.servers)
+        pending.server = server
+        ctx.attempt(operation)
+        ctx.send(server, pending.message)
+        ctx.set_timer("retry", self.retry << min(pending.retries, 3), operation)
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    @on(Done)
+    def done(self, ctx: Context, source: str, message: Done) -> None:
+        """The operation took effect exactly once, however often it was sent."""
+        pending = self.pending.get(message.operation)
+        if pending is None:
+            return
+        self.leader = source
+        if pending.session:
+            self.idle.append(pending.session)
+        self._finish(ctx, message.operation)
+        ctx.reply(message.operation, Ok(message.result))
+
+    @on(Refused)
+    def refused(self, ctx: Context, source: str, message: Refused) -> None:
+        """That attempt definitely failed: follow the hint, or wait a moment for an election to end."""
+        if message.operation in self.pending:
+            ctx.attempt_failed(message.operation)
+        self._redirect(ctx, source, message.operation, message.leader)
+
+    @on(Deposed)
+    def deposed(self, ctx: Context, source: str, message: Deposed) -> None:
+        """That attempt may still succeed; asking again is safe, because the session recognises a repetition."""
+        self._redirect(ctx, source, message.operation, message.leader)
+
+    def _redirect(self, ctx: Context, source: str, operation: int, leader: str) -> None:
+        if self.leader == source:
+            self.leader = ""
+        pending = self.pending.get(operation)
+        if pending is None or pending.server != source:
+            return  # answered, or asked elsewhere since
+        if leader and leader != source and pending.retries == 0:
+            self.leader = leader
+            pending.retries += 1
+            self._try(ctx, operation, leader)
+        else:
+            pending.retries = 0
+            ctx.set_timer("retry", self.backoff + int(ctx.rng.random() * self.backoff), operation)
+
+    # --- no answer -----------------------------------------------------------------------------------------------------
+
+    @on_timer("retry")
+    def retry_timeout(self, ctx: Context, operation: int) -> None:
+        """Ask again: whoever leads now by what other operations found out, else the next server."""
+        pending = self.pending[operation]
+        if self.leader == pending.server:
+            self.leader = ""
+        pending.retries += 1
+        self._try(ctx, operation, self.leader)
+
+    @on_timer("give_up")
+    def give_up(self, ctx: Context, operation: int) -> None:
+        """Too long: the runtime makes this ``info`` unless every attempt is known to have failed.
+
+        The session is abandoned with it, for its command may still be applied.
+        """
+        pending = self.pending[operation]
+        self.sequences.pop(pending.session, None)
+        self._finish(ctx, operation)
+        ctx.reply(operation, Fail("no answer in time"))
+
+    @on_disconnect
+    def disconnected(self, ctx: Context, peer: str) -> None:
+        """The process at the other end is probably dead: do not wait for its answers."""
+        if self.leader == peer:
+            self.leader = ""
+        for operation, pending in self.pending.items():
+            if pending.server == peer:
+                pending.retries = 0
+                ctx.set_timer("retry", int(ctx.rng.random() * self.backoff), operation)
+
+    def _finish(self, ctx: Context, operation: int) -> None:
+        del self.pending[operation]
+        ctx.cancel_timer("retry", operation)
+        ctx.cancel_timer("give_up", operation)

@@ -1,0 +1,196 @@
+"""Raft's five safety properties (figure 3 of the paper), checked on global state after every turn.
+
+Each check keeps what it has seen, so that a step costs about the same however long the logs are. Logs are compared in
+full only where they may have been rewritten: when one shrank, and after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ...family import Invariant
+from .messages import Entry
+
+if TYPE_CHECKING:
+    from .server import View
+
+
+class ElectionSafety:
+    """At most one leader can be elected in a given term."""
+
+    name = "election_safety"
+
+    def __init__(self) -> None:
+        self.leaders: dict[int, str] = {}
+
+    def restarted(self, node: str) -> None:
+        """Terms outlive restarts."""
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Remember who led in which term."""
+        if view.role != "leader":
+            return None
+        first = self.leaders.setdefault(view.term, node)
+        if first != node:
+            return f"{first} and {node} were both leader in term {view.term}"
+        return None
+
+
+class LeaderAppendOnly:
+    """A leader never overwrites or deletes entries in its log; it only appends."""
+
+    name = "leader_append_only"
+
+    def __init__(self) -> None:
+        self.led: dict[str, tuple[int, int, Entry | None]] = {}  # node -> (term, length, last entry)
+
+    def restarted(self, node: str) -> None:
+        """A new life is not the leader of the old one's term."""
+        self.led.pop(node, None)
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Compare with the last look at the same leadership."""
+        if view.role != "leader":
+            self.led.pop(node, None)
+            return None
+        log = view.log
+        before = self.led.get(node)
+        if before is not None and before[0] == view.term:
+            _, length, last = before
+            if len(log) < length:
+                return f"{node}, leader of term {view.term}, shortened its log from {length} to {len(log)} entries"
+            if length and log[length - 1] is not last and log[length - 1] != last:
+                return f"{node}, leader of term {view.term}, replaced its entry {length}"
+            if len(log) == length:
+                return None
+        self.led[node] = (view.term, len(log), log[-1] if log else None)
+        return None
+
+
+class LogMatching:
+    """If two logs contain an entry with the same index and term, they are identical up to that index.
+
+    Enough: (index, term) determines the command and the previous entry's term, in all logs that ever were. Then, by
+    induction downwards from a shared entry, the logs agree below it.
+    """
+
+    name = "log_matching"
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int], tuple[Entry, int]] = {}
+        self.seen: dict[str, list[Entry]] = {}
+
+    def restarted(self, node: str) -> None:
+        """Look at the whole log again: the disk may have returned another one."""
+        self.seen.pop(node, None)
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Look at the entries that are new since the last step of this node."""
+        log = view.log
+        seen = self.seen.setdefault(node, [])
+        length = len(seen)
+        if len(log) == length and (not length or log[-1] is seen[-1]):
+            return None
+        start = length
+        if len(log) < length or (length and log[length - 1] is not seen[-1]):
+            start = 0
+            while start < min(len(log), length) and log[start] is seen[start]:
+                start += 1
+            del seen[start:]
+        for position in range(start, len(log)):
+            entry = log[position]
+            previous = log[position - 1].term if position else 0
+            key = (position + 1, entry.term)
+            known = self.known.setdefault(key, (entry, previous))
+            if known[1] != previous or (known[0] is not entry and known[0] != entry):
+                return (
+                    f"entry {position + 1} of term {entry.term} is {entry.command} after term {previous} at {node}, "
+                    f"elsewhere {known[0].command} after term {known[1]}"
+                )
+            seen.append(entry)
+        return None
+
+
+class StateMachineSafety:
+    """If a server has applied an entry at an index, no other server will ever apply a different one there."""
+
+    name = "state_machine_safety"
+
+    def __init__(self, committed: list[Entry]) -> None:
+        self.committed = committed
+        self.checked: dict[str, int] = {}
+
+    def restarted(self, node: str) -> None:
+        """Its state machine starts again from nothing."""
+        self.checked.pop(node, None)
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Compare what was committed since the last step with what anyone committed before."""
+        done = self.checked.get(node, 0)
+        commit = view.commit
+        if commit == done:
+            return None
+        committed, log = self.committed, view.log
+        if commit > len(log):
+            return f"{node} says that entry {commit} is committed, but its log ends at {len(log)}"
+        for position in range(done, commit):
+            entry = log[position]
+            if position == len(committed):
+                committed.append(entry)
+            elif committed[position] is not entry and committed[position] != entry:
+                return (
+                    f"{node} applied {entry.command} of term {entry.term} at index {position + 1}, where "
+                    f"{committed[position].command} of term {committed[position].term} was applied before"
+                )
+        self.checked[node] = commit
+        return None
+
+
+class LeaderCompleteness:
+    """A committed entry is present in the logs of the leaders of all higher terms."""
+
+    name = "leader_completeness"
+
+    def __init__(self, committed: list[Entry]) -> None:
+        self.committed = committed
+        self.leading: dict[str, int] = {}
+        self.terms: list[int] = []  # index - 1 -> term of the leader that committed it, or lower
+
+    def restarted(self, node: str) -> None:
+        """It leads no more."""
+        self.leading.pop(node, None)
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Judge new leaders against all that is committed, and new commitments against all leaders of higher terms."""
+        while len(self.terms) < len(self.committed):
+            position = len(self.terms)
+            self.terms.append(view.term)
+            for other, seen in views.items():
+                if seen.role == "leader" and seen.term > view.term and not self._has(seen, position):
+                    return f"entry {position + 1} was committed in term {view.term}, and {other}, leader of the later term {seen.term}, lacks it"
+        if view.role != "leader":
+            self.leading.pop(node, None)
+            return None
+        if self.leading.get(node) == view.term:
+            return None
+        self.leading[node] = view.term
+        for position in range(len(self.committed)):
+            if self.terms[position] < view.term and not self._has(view, position):
+                return f"{node} became leader of term {view.term} without entry {position + 1}, which was committed in term {self.terms[position]}"
+        return None
+
+    def _has(self, view: View, position: int) -> bool:
+        return position < len(view.log) and view.log[position] == self.committed[position]
+
+
+def invariants() -> list[Invariant]:
+    """A fresh set, for one run."""
+    committed: list[Entry] = []
+    return [
+        ElectionSafety(),
+        LeaderAppendOnly(),
+        LogMatching(),
+        StateMachineSafety(committed),
+        LeaderCompleteness(committed),
+    ]

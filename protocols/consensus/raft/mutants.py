@@ -1,0 +1,165 @@
+"""Classic mistakes in Raft, each as the smallest edit of the real source that makes it."""
+
+from __future__ import annotations
+
+from ...family import Mutant
+
+SAFETY = ("election_safety", "leader_append_only", "log_matching", "state_machine_safety", "leader_completeness")
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="vote-not-persisted",
+        why="A voter that crashes forgets its vote and gives another in the same term: two leaders (figure 2).",
+        file="server",
+        edits=(
+            (
+                "            self.voted_for = source\n            self._save(ctx)\n",
+                "            self.voted_for = source\n",
+            ),
+        ),
+        caught_by=("election_safety",),
+    ),
+    Mutant(
+        name="term-not-persisted",
+        why="After a crash a server starts again at term 0, and votes anew in terms it has voted in (figure 2).",
+        file="server",
+        edits=(("HardState(self.term, self.voted_for))", "HardState(0, self.voted_for))"),),
+        caught_by=("election_safety",),
+    ),
+    Mutant(
+        name="double-vote",
+        why="A server grants its vote to whoever asks, however often, in one term (section 3.4).",
+        file="server",
+        edits=(('            and self.voted_for in ("", source)\n', ""),),
+        caught_by=("election_safety",),
+    ),
+    Mutant(
+        name="stale-votes-counted",
+        why="A candidate counts votes that were cast for it in an earlier term (section 3.4).",
+        file="server",
+        edits=(
+            (
+                "if message.granted and self.role == CANDIDATE and message.term == self.term:",
+                "if message.granted and self.role == CANDIDATE:",
+            ),
+        ),
+        caught_by=("election_safety",),
+    ),
+    Mutant(
+        name="old-term-committed-by-counting",
+        why="An entry of an older term is committed because a majority has it: figure 8 (section 3.6.2).",
+        file="server",
+        edits=(
+            (
+                "if index > self.commit and self.log[index - 1].term == self.term:",
+                "if index > self.commit:",
+            ),
+        ),
+        caught_by=("leader_completeness", "state_machine_safety"),
+        params={"max_entries": 1},
+    ),
+    Mutant(
+        name="log-comparison-by-length",
+        why="Voters compare the lengths of logs, not the last terms first (section 3.6.1).",
+        file="quorum",
+        edits=(("return (last_term, last_index) >= (my_term, my_index)", "return last_index >= my_index"),),
+        caught_by=("leader_completeness", "state_machine_safety"),
+    ),
+    Mutant(
+        name="commit-beyond-match",
+        why="A follower commits its own entries up to the leader's commit index, whether they match or not (figure 2).",
+        file="server",
+        edits=(("min(message.commit, match))", "min(message.commit, len(self.log)))"),),
+        caught_by=("state_machine_safety",),
+    ),
+    Mutant(
+        name="truncates-matching-entries",
+        why="A follower cuts its log at any AppendEntries, so that a late one undoes what it has acknowledged (3.5).",
+        file="server",
+        edits=(("if self.log[index - 1].term != entry.term:", "if index > 0:"),),
+        caught_by=("leader_completeness", "state_machine_safety"),
+    ),
+    Mutant(
+        name="no-consistency-check",
+        why="A follower appends without comparing the entry just before (section 3.5).",
+        file="server",
+        edits=(("if prev and self.log[prev - 1].term != message.prev_term:", "if prev < 0:"),),
+        caught_by=("log_matching",),
+    ),
+    Mutant(
+        name="stale-read-by-deposed-leader",
+        why="A leader answers reads without asking a majority whether it still leads (section 6.4).",
+        file="server",
+        edits=(("if number <= confirmed and index <= self.applied:", "if index <= self.applied:"),),
+        caught_by=("linearizable",),
+    ),
+    Mutant(
+        name="read-before-own-commit",
+        why="A new leader answers reads before it has committed an entry of its term, behind its predecessor (6.4).",
+        file="server",
+        edits=(("if not self.term_committed or not self.reads:", "if not self.reads:"),),
+        caught_by=("linearizable",),
+    ),
+    Mutant(
+        name="sessions-not-replicated",
+        why="Only the leader remembers which commands were executed; after a failover a retry runs twice (section 6.3).",
+        file="server",
+        edits=(
+            (
+                "            client = self.waiting.pop(self.applied, None)\n",
+                "            client = self.waiting.pop(self.applied, None)\n"
+                "            if self.role != LEADER:\n"
+                "                self.machine.sessions.clear()\n",
+            ),
+        ),
+        caught_by=("linearizable",),
+    ),
+    Mutant(
+        name="acknowledged-before-fsync",
+        why="A follower acknowledges entries that are not on its disk yet (figure 2: respond after updating storage).",
+        file="server",
+        edits=(
+            (
+                "ctx.send(source, Appended(self.term, True, prev, match, 0, message.round))",
+                "ctx.send(source, Appended(self.term, True, prev, match, 0, message.round), early=True)",
+            ),
+        ),
+        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+    ),
+    Mutant(
+        name="leader-counts-unsynced",
+        why="A leader that sends before its own write is durable counts itself all the same (section 10.2.1).",
+        file="server",
+        edits=(("quorum_index([self.durable_index,", "quorum_index([len(self.log),"),),
+        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+    ),
+    Mutant(
+        name="half-is-a-majority",
+        why="n/2 servers decide: two disjoint halves may (in clusters of even size, and nearly so in odd ones).",
+        file="quorum",
+        edits=(("return n // 2 + 1", "return max(1, n // 2)"),),
+        caught_by=("election_safety", "leader_completeness"),
+    ),
+    Mutant(
+        name="deposed-leader-says-failed",
+        why="A deposed leader tells clients that their commands failed; another leader may yet commit them (6.3).",
+        file="server",
+        edits=(("ctx.send(client, Deposed(operation, \"\"))", "ctx.send(client, Refused(operation, \"\"))"),),
+        caught_by=("linearizable",),
+        params={"operation_timeout_s": 0.3},
+    ),
+    Mutant(
+        name="leader-ignores-higher-term",
+        why="A leader that hears of a higher term goes on (section 3.3: it must become a follower).",
+        file="server",
+        edits=(("        if term > self.term:\n", "        if term > self.term and self.role != LEADER:\n"),),
+        caught_by=("liveness",),
+    ),
+    Mutant(
+        name="prevote-without-checkquorum",
+        why="A leader that hears nobody but is heard by all goes on for ever, and PreVote keeps others from standing.",
+        file="server",
+        edits=(("if self.config.check_quorum and alive < majority(self.size):", "if alive < 1:"),),
+        caught_by=("liveness",),
+    ),
+)

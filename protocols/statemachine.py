@@ -1,0 +1,62 @@
+"""A replicated key-value store with client sessions: the deterministic machine below a replicated log.
+
+Sessions make retries exactly-once (Ongaro's dissertation, section 6.3): each command carries its session's id and a
+sequence number; the machine remembers a session's last sequence number and result, and answers a repeated command from
+there instead of executing it again. The table is part of the replicated state: every replica builds the same one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .requests import Cas, Write
+
+
+class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One command of one session. A ``request`` of None does nothing (a new leader's first entry)."""
+
+    session: str
+    sequence: int
+    request: Write | Cas | None
+
+
+NOOP = Command("", 0, None)
+
+
+class KeyValue:
+    """Keys and sessions after a prefix of the log. ``apply`` is its only way to change, and it gets no context."""
+
+    __slots__ = ("data", "sessions")
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+        self.sessions: dict[str, tuple[int, bytes | None]] = {}
+
+    def apply(self, command: Command) -> bytes | None:
+        """Execute a command, unless its session has executed it before; the result is the same either way.
+
+        A write returns None, a compare-and-set the value it found (it took effect iff that is what it expected).
+        """
+        request = command.request
+        if request is None:
+            return None
+        last = self.sessions.get(command.session)
+        if last is not None and command.sequence <= last[0]:
+            return last[1]
+        result = self._execute(request)
+        self.sessions[command.session] = (command.sequence, result)
+        return result
+
+    def _execute(self, request: Write | Cas) -> bytes | None:
+        if type(request) is Write:
+            self.data[request.key] = request.value
+            return None
+        found = self.data.get(request.key)
+        if found == request.expected:  # type: ignore[union-attr]
+            self.data[request.key] = request.value
+        return found
+
+    def executed(self, session: str, sequence: int) -> bool:
+        """Whether this command of the session has been applied."""
+        last = self.sessions.get(session)
+        return last is not None and sequence <= last[0]

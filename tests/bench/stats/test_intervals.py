@@ -1,0 +1,77 @@
+"""Intervals cover what they claim to, and say so when they cannot."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bench.stats.intervals import difference, distinguishable, interval
+
+RNG = np.random.default_rng(11)
+
+
+def test_a_median_interval_covers_the_true_median_about_as_often_as_it_says() -> None:
+    covered = 0
+    for i in range(150):
+        found = interval(RNG.lognormal(0.0, 0.6, size=40), seed=i)
+        assert found.method in ("bca", "percentile")
+        covered += found.low <= 1.0 <= found.high
+    assert 0.88 <= covered / 150 <= 0.995
+
+
+def test_more_trials_narrow_it() -> None:
+    few, many = interval(RNG.normal(5, 1, 20)), interval(RNG.normal(5, 1, 800))
+    assert many.high - many.low < (few.high - few.low) / 2
+    assert not many.few
+
+
+def test_few_trials_get_a_t_interval_and_a_flag() -> None:
+    found = interval([1.0, 2.0, 3.0])
+    assert (found.method, found.few, found.estimate) == ("t", True, 2.0)
+    assert found.high - 2.0 == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [math.nan, 3.0]])
+def test_one_trial_has_no_bounds(values: list[float]) -> None:
+    assert not interval(values).known
+    assert not distinguishable(values, [1.0, 2.0, 3.0])
+
+
+def test_a_tail_quantile_of_few_trials_has_no_bounds() -> None:
+    assert not interval([1.0, 2.0, 3.0], 0.9).known
+    assert interval(RNG.normal(size=100), 0.9).known
+
+
+def test_unobserved_trials_are_left_out() -> None:
+    values = [*RNG.normal(5, 1, 30), math.nan]
+    assert interval(values).n == 30
+
+
+def test_equal_values_give_an_exact_interval() -> None:
+    found = interval([0.25] * 12)
+    assert (found.low, found.high, found.method) == (0.25, 0.25, "exact")
+
+
+def test_ties_do_not_leave_it_without_bounds() -> None:
+    assert interval([0.0] * 30 + [1.0] * 4).known
+
+
+def test_cells_far_apart_are_told_apart_and_alike_ones_are_not() -> None:
+    low, high = RNG.normal(1.0, 0.2, 60), RNG.normal(1.5, 0.2, 60)
+    assert distinguishable(low, high)
+    assert difference(low, high).high < 0 < difference(high, low).low
+    alike = sum(distinguishable(RNG.normal(1, 0.2, 40), RNG.normal(1, 0.2, 40), seed=i) for i in range(40))
+    assert alike <= 6
+
+
+def test_a_small_difference_needs_more_trials() -> None:
+    assert not distinguishable(RNG.normal(1.0, 0.5, 10), RNG.normal(1.1, 0.5, 10))
+    assert distinguishable(RNG.normal(1.0, 0.5, 1400), RNG.normal(1.1, 0.5, 1400))
+
+
+def test_two_live_trials_a_cell_are_compared_with_little_confidence() -> None:
+    found = difference([1.0, 1.1], [2.0, 2.2])
+    assert (found.method, found.few) == ("t", True)
+    assert not distinguishable([1.0, 1.0], [2.0, 2.0])

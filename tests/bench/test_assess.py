@@ -1,0 +1,149 @@
+"""Void or complete, and how verdicts merge into a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bench.assess import assess, failed
+from bench.checkers import Verdict
+from bench.errors import EXIT_HARNESS, EXIT_UNKNOWN, EXIT_VALID, EXIT_VIOLATION
+from bench.faults.spec import FaultRecord
+from bench.history import FAIL, NOTHING, History
+from bench.history.history import CAS, READ, WRITE
+from bench.runtime.record import Mark, RunRecord
+from bench.trial import Floor, Result, Trial
+from bench.workload.spec import Workload
+from protocols.family import Family
+from protocols.node import Node
+
+from .histories import MS, S, history, steady
+
+TRIAL = Trial(protocol="raft", duration=4 * S, workload=Workload(rate=100.0))
+
+
+def family(model: str = "register") -> Family:
+    return Family(
+        name="raft",
+        summary="",
+        paper="",
+        server=Node,
+        client=Node,
+        server_config=msgspec.Struct,
+        client_config=msgspec.Struct,
+        invariants=list,
+        model=model,
+    )
+
+
+def saying(word: Any, name: str = "linearizable") -> Any:
+    return lambda history, budget: Verdict(name=name, verdict=word, reason="because")
+
+
+def judge(record: RunRecord, trial: Trial = TRIAL, word: str = "valid", model: str = "register") -> Result:
+    return assess(trial, record, family(model), {"code_version": "x"}, checks=[saying(word)])
+
+
+def run(operations: History | None = None, **fields: Any) -> RunRecord:
+    operations = history(steady(0, 4 * S, 10 * MS)) if operations is None else operations
+    return RunRecord(**({"history": operations, "offered": 400, "load_end": 4 * S} | fields))
+
+
+def test_a_good_run_is_complete_and_valid_with_every_figure() -> None:
+    marks = [Mark(at=0, node="n1", name="elected", fields={}), Mark(at=1, node="n1", name="elected", fields={})]
+    record = run(marks=marks, leaders=[(0, "n1"), (5, "n2")], messages_server=1200, messages_client=800, trace_hash="h")
+    result = judge(record)
+    assert (result.trial, result.verdict, result.exit_code()) == ("complete", "valid", EXIT_VALID)
+    assert result.throughput_ops_s == pytest.approx(100)
+    assert result.messages_per_operation == 3
+    assert result.coverage == {"elected": 2}
+    assert result.leader_changes == 1
+    assert result.time_series[0] == (0.0, 100, 0.0)
+    assert result.provenance == {"code_version": "x"}
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
+
+
+def test_verdicts_of_the_runtime_and_of_the_checks_merge() -> None:
+    record = run(
+        verdicts=[
+            Verdict(name="liveness", verdict="unknown"),
+            Verdict(name="log_matching", verdict="valid"),
+            Verdict(name="log_matching", verdict="invalid", reason="terms differ"),
+        ]
+    )
+    result = judge(record)
+    assert result.checks == {"linearizable": "valid", "liveness": "unknown", "log_matching": "invalid"}
+    assert result.verdict == "invalid"
+    assert [violation.reason for violation in result.violations] == ["terms differ"]
+    assert result.exit_code() == EXIT_VIOLATION
+
+
+def test_too_few_operations_are_void_and_never_valid_while_a_violation_remains_one() -> None:
+    record = run(history(steady(0, 190 * MS, 10 * MS)))
+    result = judge(record)
+    assert result.trial == "void"
+    assert "only 19 operations" in (result.void_reason or "")
+    assert (result.verdict, result.exit_code()) == ("unknown", EXIT_UNKNOWN)
+    assert judge(record, word="invalid").verdict == "invalid"
+
+
+def test_twenty_operations_are_enough_in_a_closed_loop() -> None:
+    closed = msgspec.structs.replace(TRIAL, workload=Workload())
+    assert judge(run(history(steady(0, 200 * MS, 10 * MS)), offered=0), closed).trial == "complete"
+
+
+@pytest.mark.parametrize(
+    ("function", "outcome", "reason"),
+    [(READ, 0, "no write"), (WRITE, 0, "nothing was read"), (CAS, 0, None)],
+)
+def test_a_workload_that_could_not_have_failed_is_void(function: int, outcome: int, reason: str | None) -> None:
+    rows = [row | {"function": function, "outcome": outcome, "argument": NOTHING} for row in steady(0, 4 * S, 10 * MS)]
+    result = judge(run(history(rows)))
+    assert (result.void_reason or "").startswith(reason or "")
+    assert (result.trial == "void") == (reason is not None)
+    assert judge(run(history(rows)), model="none").trial == "complete"
+
+
+def test_a_write_that_failed_is_not_a_write() -> None:
+    rows = [row | {"function": READ} for row in steady(0, 4 * S, 10 * MS)]
+    rows += [row | {"function": WRITE, "outcome": FAIL} for row in steady(0, 4 * S, 20 * MS)]
+    assert "no write" in (judge(run(history(rows), offered=600)).void_reason or "")
+
+
+def test_a_generator_that_could_not_keep_up_makes_the_run_void() -> None:
+    result = judge(run(bound_by_generator="its CPU was busy 97% of the time"))
+    assert "generator" in (result.void_reason or "")
+    assert "97%" in (result.void_reason or "")
+
+
+def test_a_load_that_fell_short_is_void() -> None:
+    result = judge(run(offered=800))
+    assert result.trial == "void"
+    assert "fell short" in (result.void_reason or "")
+
+
+def test_an_outage_and_its_fault_are_not_a_shortfall() -> None:
+    rows = steady(0, S, 10 * MS) + steady(2500 * MS, 4 * S, 10 * MS)
+    fault = FaultRecord(kind="crash", targets=("n1",), start=S, end=2 * S)
+    assert judge(run(history(rows), faults=[fault])).trial == "complete"
+    # The same loss spread over the whole run is one.
+    assert judge(run(history(steady(0, 4 * S, 16 * MS)))).trial == "void"
+
+
+def test_the_shortfall_is_not_judged_under_a_fault_that_never_ends() -> None:
+    fault = FaultRecord(kind="crash", targets=("n1",), start=100 * MS, end=None)
+    assert judge(run(offered=800, faults=[fault])).trial == "complete"
+
+
+@pytest.mark.parametrize(("null_rate", "bound"), [(330.0, True), (340.0, False)])
+def test_a_result_near_the_null_protocol_is_bound_by_the_harness(null_rate: float, bound: bool) -> None:
+    floor = Floor(link_rtt_s=1e-4, link_messages_s=1e5, null_messages_s=null_rate, log_ops_s=1e4)
+    assert judge(run(messages_server=1200, floor=floor)).harness_bound is bound
+
+
+def test_a_trial_the_harness_could_not_finish_keeps_its_error() -> None:
+    result = failed(TRIAL, "worker died", {})
+    assert (result.verdict, result.trial, result.error) == ("unknown", "void", "worker died")
+    assert result.exit_code() == EXIT_HARNESS
