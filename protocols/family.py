@@ -76,7 +76,11 @@ class Family:
         leader: whether a server's view says that it leads; None for protocols without one.
         recovery: names of the marks that end the parts of an outage: (detect, elect, commit).
         tolerates: how many of n servers may be down with the rest still live.
-        fault_kinds: the general nemesis for this protocol, tags of :mod:`bench.faults`; empty for the default set.
+        lives_partitioned: whether, with these server parameters, the protocol promises to serve while a majority is
+            connected although one server is cut off, wholly or one way.
+        timescale: the shortest timeout, in seconds, of servers with these parameters: on a network whose delays come
+            near it the protocol promises safety only.
+        variants: parameters that a torture run picks from, one set a seed, so that rare paths are common somewhere.
     """
 
     name: str
@@ -93,4 +97,6 @@ class Family:
     leader: Callable[[Any], bool] | None = None
     recovery: tuple[str, str, str] = ("suspected", "elected", "committed")
     tolerates: Callable[[int], int] = lambda n: (n - 1) // 2
-    fault_kinds: tuple[str, ...] = ()
+    lives_partitioned: Callable[[Any], bool] = lambda config: True
+    timescale: Callable[[Any], float] = lambda config: 0.15
+    variants: tuple[Mapping[str, Any], ...] = ({},)

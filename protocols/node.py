@@ -182,6 +182,10 @@ class Context(Protocol):
         """Say that one attempt definitely did not and will not take effect."""
         ...
 
+    def at_batch_end(self) -> None:
+        """Have the :func:`on_batch_end` handler called when the batch of arrivals under way is done."""
+        ...
+
     # timers
     def set_timer(self, name: str, delay: int, key: Any = None) -> None:
         """Call the handler of ``name`` after ``delay`` ns of the monotonic clock; a pending one is replaced."""
@@ -339,7 +343,8 @@ def on_durable(function: F) -> F:
 def on_batch_end(function: F) -> F:
     """``handler(self, ctx)``: the last turn of a batch of arrivals is done; the place to send what they added up to.
 
-    A batch is all that arrived while the node was busy, or in one tick of its event loop. This call is a turn too.
+    A batch is all that arrived while the node was busy, or in one tick of its event loop. Called once, as a turn of
+    its own, after a batch in which :meth:`Context.at_batch_end` was.
     """
     return _declare("batch_end", None)(function)
 

@@ -24,6 +24,16 @@ class Crash(_Fault, frozen=True, tag="crash"):
     down: int | None
 
 
+class CrashAtWrite(_Fault, frozen=True, tag="crash-at-write"):
+    """The next server that has synced a key dies just after the effects that waited for it have left; back after ``down``.
+
+    What a server says once it has persisted a key (a vote, a ballot, a lease) is a promise, rarer and weightier than
+    an entry appended to a log; this is the moment at which to make it forget (sim).
+    """
+
+    down: int
+
+
 class PowerLoss(_Fault, frozen=True, tag="power-loss"):
     """Every server dies at the same instant; all are back after ``down``."""
 
@@ -157,6 +167,7 @@ class Membership(_Fault, frozen=True, tag="membership"):
 
 Fault = (
     Crash
+    | CrashAtWrite
     | PowerLoss
     | RollingRestart
     | DrainRestart
@@ -176,7 +187,7 @@ Fault = (
     | Membership
 )
 
-SIM_ONLY = (LoseDisk, Stall)
+SIM_ONLY = (CrashAtWrite, LoseDisk, Stall)
 
 
 class Nemesis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

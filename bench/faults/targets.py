@@ -114,9 +114,9 @@ def partition_groups(
 
     Args:
         shape: see :class:`bench.faults.spec.Partition`.
-        target: nodes the partition turns on. ``halves`` puts them, filled up at random, in the smaller half;
-            ``isolate`` and ``one-way`` keep the links among them; ``bridge`` takes its first server for the bridge;
-            ``majority-ring`` has no use for it.
+        target: nodes the partition turns on. ``halves`` puts them, filled up at random, in the smaller half (of an even
+            number neither half is a majority); ``isolate`` and ``one-way`` keep the links among them; ``bridge`` takes
+            its first server for the bridge; ``majority-ring`` has no use for it.
         servers, clients: all of them.
         rng: draws sides.
     """

@@ -109,9 +109,11 @@ class Engine:
         "_rng",
         "_rng_seed",
         "_timers",
+        "at_end",
         "bootstrap",
         "disk_full",
         "held",
+        "host",
         "id",
         "image",
         "incarnation",
@@ -155,7 +157,9 @@ class Engine:
         self.mark_send = 0
         self.mark_out = 0
         self.disk_full = False
+        self.at_end: list[tuple[Any, Callable[[Any], None]]] = []
         self.write_sink = write_sink
+        self.host: Any = None  # whatever the world wants to find again quickly
         self._rng_seed = rng_seed
         self._rng: Random | None = None
         self._children: dict[str, Child] = {}
@@ -186,6 +190,12 @@ class Engine:
         handler = self._messages.get(type(message))
         if handler is not None:
             handler(self, source, message)
+            if not self.writes:
+                if self.unsynced_turn > self.synced_turn and (
+                    len(self.sends) > self.mark_send or len(self.outs) > self.mark_out
+                ):
+                    self.end()
+                return
         elif type(message) is Scoped:
             child = self._children.get(message.path)
             if child is not None:  # else it was dropped, or not yet recreated: as if the node were down
@@ -250,16 +260,12 @@ class Engine:
         self.end()
 
     def batch_end(self) -> None:
-        """A turn, for nodes that declare ``@on_batch_end``: all arrivals of this batch are handled."""
-        if self._batch_end is not None:
+        """A turn for each node that asked for one with ``at_batch_end``: all arrivals of this batch are handled."""
+        waiting, self.at_end = self.at_end, []
+        for ctx, handler in waiting:
             self._begin()
-            self._batch_end(self)
+            handler(ctx)
             self.end()
-        for child in list(self._children.values()):
-            if child.batch_end_handler is not None:
-                self._begin()
-                child.batch_end_handler(child)
-                self.end()
 
     def synced(self, turn: int) -> None:
         """The writes of all turns up to ``turn`` are on disk: set their effects free, then tell who asked to know."""
@@ -275,6 +281,8 @@ class Engine:
             self._begin()
             self._durable(self, turn)
             self.end()
+        if not self._children:
+            return
         for child in list(self._children.values()):
             if child.durable_handler is not None:
                 self._begin()
@@ -317,6 +325,18 @@ class Engine:
             raise DiskFull(f"the disk of {self.id} is full")
         getattr(self.node, method)(self)
         self.writes = []  # what the handler wrote would not fit either
+
+    def at_batch_end(self) -> None:
+        """See :class:`Context`."""
+        self._ask(self, self._batch_end)
+
+    def _ask(self, ctx: Engine | Child, handler: Callable[[Any], None] | None) -> None:
+        if handler is None:
+            raise ProtocolError(f"{type(ctx.node).__name__} calls at_batch_end but has no @on_batch_end")
+        for other, _ in self.at_end:
+            if other is ctx:
+                return
+        self.at_end.append((ctx, handler))
 
     # --- Context ------------------------------------------------------------------------------------------------
 
@@ -564,6 +584,10 @@ class Child:
     def attempt_failed(self, operation: int) -> None:
         """See :class:`Context`."""
         self.engine.attempt_failed(operation)
+
+    def at_batch_end(self) -> None:
+        """See :class:`Context`."""
+        self.engine._ask(self, self.batch_end_handler)
 
     def set_timer(self, name: str, delay: int, key: Any = None) -> None:
         """See :class:`Context`."""

@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ class Interval:
         level: of confidence.
         n: trials.
         method: ``bca``, ``percentile`` (BCa undefined: ties, or very many trials), ``t`` (few trials: around the mean),
-            ``exact`` (all values equal) or ``none``.
+            ``exact`` (all values equal), ``wilson`` (a share) or ``none``.
     """
 
     estimate: float
@@ -41,7 +41,7 @@ class Interval:
     high: float
     level: float
     n: int
-    method: Literal["bca", "percentile", "t", "exact", "none"]
+    method: Literal["bca", "percentile", "t", "exact", "wilson", "none"]
 
     @property
     def few(self) -> bool:
@@ -56,7 +56,8 @@ class Interval:
 
 def _clean(values: ArrayLike) -> FloatArray:
     array = np.asarray(values, dtype=float).ravel()
-    return array[~np.isnan(array)]
+    known: FloatArray = array[~np.isnan(array)]
+    return known
 
 
 def _quantile(q: float, values: FloatArray, axis: int = -1) -> FloatArray:
@@ -100,21 +101,22 @@ def _t_interval(data: FloatArray, q: float, level: float) -> Interval:
 
 
 def _bootstrap(
-    samples: Sequence[FloatArray], statistic: object, level: float, seed: int
+    samples: Sequence[FloatArray], statistic: object, level: float, seed: int, *, corrected: bool = True
 ) -> tuple[float, float, Literal["bca", "percentile"]]:
     """BCa bounds; percentile bounds where BCa is undefined (its acceleration is 0/0 when medians tie)."""
     from scipy import stats
 
+    bootstrap: Any = stats.bootstrap  # its stubs know statistics of one sample only
     methods: tuple[Literal["bca", "percentile"], ...] = ("bca", "percentile")
-    if max(len(sample) for sample in samples) > MANY:
+    if not corrected or max(len(sample) for sample in samples) > MANY:
         methods = ("percentile",)
     low = high = math.nan
     for method in methods:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            found = stats.bootstrap(
+            found = bootstrap(
                 tuple(samples),
-                statistic,  # type: ignore[arg-type]
+                statistic,
                 confidence_level=level,
                 n_resamples=RESAMPLES,
                 batch=200,
@@ -131,7 +133,9 @@ def _bootstrap(
 def difference(a: ArrayLike, b: ArrayLike, q: float = 0.5, *, level: float = LEVEL, seed: int = 1) -> Interval:
     """How much higher the ``q`` quantile of ``a`` is than that of ``b``, over independent trials.
 
-    BCa bootstrap; Welch's t interval for the difference of means if either has fewer than eight trials.
+    BCa bootstrap for the median; percentile bootstrap for other quantiles, for which BCa's correction is too sure of
+    itself (measured on equal distributions, 60 trials: 4% false alarms of p90 where 2.5% were asked for, against 2%);
+    Welch's t interval for the difference of means if either has fewer than eight trials.
     """
     left, right = _clean(a), _clean(b)
     n = min(len(left), len(right))
@@ -148,7 +152,7 @@ def difference(a: ArrayLike, b: ArrayLike, q: float = 0.5, *, level: float = LEV
     def statistic(x: FloatArray, y: FloatArray, axis: int = -1) -> FloatArray:
         return _quantile(q, x, axis) - _quantile(q, y, axis)
 
-    low, high, method = _bootstrap([left, right], statistic, level, seed)
+    low, high, method = _bootstrap([left, right], statistic, level, seed, corrected=q == 0.5)
     return Interval(estimate, low, high, level, n, method)
 
 
@@ -169,3 +173,15 @@ def distinguishable(a: ArrayLike, b: ArrayLike, q: float = 0.5, *, level: float 
     """
     found = difference(a, b, q, level=level, seed=seed)
     return found.known and not found.low <= 0 <= found.high
+
+
+def share(flags: ArrayLike, *, level: float = LEVEL) -> Interval:
+    """The share of trials in which something happened, with Wilson's interval (sound near 0 and 1)."""
+    from scipy import stats
+
+    data = np.asarray(flags, dtype=bool).ravel()
+    n, k = len(data), int(data.sum())
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, level, 0, "none")
+    bounds = stats.binomtest(k, n).proportion_ci(level, method="wilson")
+    return Interval(k / n, float(bounds.low), float(bounds.high), level, n, "wilson")

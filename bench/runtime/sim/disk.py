@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..image import Image, Write
+from ..image import PUT, Image, Write
 
 
 class SimDisk:
@@ -29,6 +29,10 @@ class SimDisk:
         """A turn's record: written, not yet synced."""
         self.ever_written = True
         self.unsynced.append((turn, writes))
+
+    def holds_key(self, turn: int) -> bool:
+        """Whether the records up to ``turn`` that wait for a sync store a key."""
+        return any(write[0] == PUT for number, writes in self.unsynced if number <= turn for write in writes)
 
     def sync(self, turn: int) -> None:
         """A sync that began after ``turn`` has ended: records up to it are safe."""

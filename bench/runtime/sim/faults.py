@@ -28,6 +28,7 @@ class Injector:
 
     Attributes:
         records: what fired, in order.
+        wiped: servers that have lost their disk.
     """
 
     def __init__(self, world: World, family: Family, seed: int, zones: Mapping[str, tuple[str, ...]]) -> None:
@@ -38,7 +39,7 @@ class Injector:
         self.records: list[dict[str, Any]] = []
         self._undo: dict[int, Callable[[], None]] = {}
         self._next = 0
-        self._wiped: set[str] = set()
+        self.wiped: set[str] = set()
         self.over = False
 
     def schedule(self, fault: Fault) -> None:
@@ -153,6 +154,16 @@ class Injector:
             self._record(fault, machines, fault.down, self._boot(machines))
             self._kill(machines, reset=True)
 
+    def _crash_at_write(self, fault: spec.CrashAtWrite) -> None:
+        def strike(machine: Machine) -> None:
+            # Two of three promises are let pass, or whoever persists first in an election would always be the victim.
+            if not self.over and machine.is_server and self.rng.random() < 0.33:
+                self.world.on_promise = None
+                self._record(fault, [machine], fault.down, self._boot([machine]))
+                self._kill([machine], reset=True)
+
+        self.world.on_promise = strike
+
     def _power_loss(self, fault: spec.PowerLoss) -> None:
         machines = self._up(self.world.servers)
         if machines:
@@ -170,9 +181,9 @@ class Injector:
         allowed = self.family.tolerates(len(self.world.servers))
         machines = [machine for machine in self._machines(fault.target) if machine.is_server]
         for machine in machines:
-            if machine.name in self._wiped or len(self._wiped) >= allowed:
+            if machine.name in self.wiped or len(self.wiped) >= allowed:
                 continue
-            self._wiped.add(machine.name)
+            self.wiped.add(machine.name)
             self._record(fault, [machine], fault.down, self._boot([machine]))
             self._kill([machine], reset=False)
             machine.disk.lose()
@@ -223,15 +234,18 @@ class Injector:
             self._record(fault, machines, fault.length, lambda: None)
 
     def _slow_node(self, fault: spec.SlowNode) -> None:
+        """Overlapping ones do not multiply: the slowest counts."""
         machines = self._machines(fault.target)
-        self._scale(machines, fault.factor)
-        self._record(fault, machines, fault.length, lambda: self._scale(machines, 1 / fault.factor))
-
-    def _scale(self, machines: list[Machine], factor: float) -> None:
         for machine in machines:
-            machine.slow *= factor
-            if abs(machine.slow - 1) < 1e-9:
-                machine.slow = 1.0
+            machine.slowed.append(fault.factor)
+            machine.slow = max(machine.slowed)
+
+        def undo() -> None:
+            for machine in machines:
+                machine.slowed.remove(fault.factor)
+                machine.slow = max(machine.slowed, default=1.0)
+
+        self._record(fault, machines, fault.length, undo)
 
     def _membership(self, fault: spec.Membership) -> None:
         machines = self._up(self._machines(fault.target))
@@ -264,6 +278,13 @@ class Injector:
             [machine.name for machine in self.world.clients],
             self.rng,
         )
+        self._cut(fault, machines, sorted(pairs), fault.length)
+
+    def split_servers(self, fault: spec.Partition) -> None:
+        """A partition among the servers only; clients still reach all of them."""
+        machines = self._machines(fault.target)
+        servers = [machine.name for machine in self.world.servers]
+        pairs = partition_groups(fault.shape, [machine.name for machine in machines], servers, [], self.rng)
         self._cut(fault, machines, sorted(pairs), fault.length)
 
     def _retry_storm(self, fault: spec.RetryStorm) -> None:

@@ -20,6 +20,7 @@ class Link:
         constant: the delay in ns where it does not vary, else -1 and ``draw`` is asked.
         cuts: how many partitions cut this link now.
         plain: nothing but the delay applies (kept up to date by :meth:`settle`): the fast path.
+        watched: its messages are traced or go through the codec.
         sent: messages handed to the link.
     """
 
@@ -39,9 +40,18 @@ class Link:
         "rng",
         "sent",
         "target",
+        "watched",
     )
 
-    def __init__(self, target: Machine, latency: Latency, network: Network, rng: Random, between_servers: bool) -> None:
+    def __init__(
+        self,
+        target: Machine,
+        latency: Latency,
+        network: Network,
+        rng: Random,
+        between_servers: bool,
+        watched: bool = False,
+    ) -> None:
         self.target = target
         self.rng = rng
         self.constant = latency.delay if isinstance(latency, Constant) else -1
@@ -56,13 +66,20 @@ class Link:
         self.free_at = 0
         self.sent = 0
         self.between_servers = between_servers
+        self.watched = watched
         self.plain = True
         self.settle()
 
     def settle(self) -> None:
         """Recompute ``plain`` after any change."""
         self.plain = not (
-            self.cuts or self.loss or self.duplication or self.extra or self.fifo or self.bandwidth
+            self.cuts
+            or self.loss
+            or self.duplication
+            or self.extra
+            or self.fifo
+            or self.bandwidth
+            or self.watched
         )
 
     def arrivals(self, leave: int, size: int) -> tuple[int, ...]:

@@ -48,6 +48,7 @@ class Machine:
         "scheduled",
         "slow",
         "slow_disk",
+        "slowed",
         "stall",
         "syncing",
         "torn",
@@ -68,6 +69,7 @@ class Machine:
         self.scheduled = False
         self.paused = 0
         self.slow = 1.0
+        self.slowed: list[float] = []
         self.slow_disk = 0
         self.stall = 0
         self.syncing = False

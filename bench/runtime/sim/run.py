@@ -174,19 +174,19 @@ class Simulation:
         """Why the system does not live, or an empty string.
 
         After a nemesis two things are asked of it. First, with every node up and only one fault that leaves a
-        majority connected (one server cut off, wholly or one way, or two halves that share a server): a majority
-        that can talk must serve. Then, with everything healed.
+        majority of servers connected, and clients with all of them (one server cut off from the others, wholly or
+        one way, or two halves that share a server): a majority that can talk must serve. Then, with everything healed.
         """
         world, injector = self.world, self.injector
         injector.heal()
-        if self.trial.nemesis is not None and self.trial.nodes >= 3:
+        promised = self.family.lives_partitioned(self.server_config) and self.trial.nodes >= 3
+        if self.trial.nemesis is not None and promised and not injector.wiped:
             rng = Random(f"{self.trial.seed}/liveness")
             shape = rng.choice(("one-way", "isolate", "bridge"))
             target = rng.choice(("leader", "random"))
             length = self.trial.liveness + 1
             world.run(world.now + 1_000_000_000)
-            injector.over = False
-            injector.fire(Partition(at=0, shape=shape, target=target, length=length))
+            injector.split_servers(Partition(at=world.now, shape=shape, target=target, length=length))
             partial = self._probe()
             injector.heal()
             if partial:

@@ -31,7 +31,7 @@ from ..sizes import size_of
 from .link import Link, latency_between
 from .machine import ADMIN, DISCONNECT, MESSAGE, NEVER, REQUEST, TIMER, Machine
 
-DELIVER, EXPIRE, WORK, SYNCED, CALL = range(5)
+DELIVER, EXPIRE, WORK, SYNCED, CALL, STOP = range(6)
 
 _encode = msgspec.msgpack.Encoder().encode
 _pack = struct.Struct("<qii").pack
@@ -56,6 +56,7 @@ class World:
         self.now = 0
         self.network = network
         self.service = service
+        self._wakeup, self._per_message, self._per_byte = service.wakeup, service.message, service.byte
         self.machines: dict[str, Machine] = {}
         self.servers: list[Machine] = []
         self.clients: list[Machine] = []
@@ -74,6 +75,7 @@ class World:
         self.on_reply = on_reply
         self.on_fence: Callable[[str], None] = lambda node: self.crash(self.machines[node])
         self.on_crash: Callable[[Machine], None] | None = None
+        self.on_promise: Callable[[Machine], None] | None = None
         self._invariants = list(invariants)
         self._heap: list[tuple[int, int, int, Any, Any, Any]] = []
         self._sequence = count()
@@ -104,7 +106,8 @@ class World:
             between = source.is_server and to.is_server
             latency = latency_between(self.network, source.index, to.index, not between)
             rng = Random(f"{self.seed}/link/{source.name}/{target}")
-            link = source.links[target] = Link(to, latency, self.network, rng, between)
+            watched = self.trace is not None or self._codecs is not None
+            link = source.links[target] = Link(to, latency, self.network, rng, between, watched)
         return link
 
     # --- lives -----------------------------------------------------------------------------------------------------
@@ -129,6 +132,7 @@ class World:
             machine.disk.synced.copy(),
             machine.disk.write,
         )
+        engine.host = machine
         self._note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
         torn, machine.torn = machine.torn, 0
         for invariant in self._invariants if machine.is_server else ():
@@ -196,17 +200,20 @@ class World:
     def run(self, until: int) -> None:
         """Handle events up to and including virtual time ``until``, or until ``stopped`` is set."""
         heap, pop = self._heap, heappop
-        while heap and heap[0][0] <= until and not self.stopped:
+        heappush(heap, (until, next(self._sequence), STOP, None, None, None))
+        tracing, observing = self.trace is not None, self._observing
+        while not self.stopped:
             time, sequence, code, machine, a, b = pop(heap)
             self.now = time
             if code == DELIVER:
                 engine = machine.engine
                 if engine is None:
                     self.dropped += 1
-                    self._note("drop", machine.name, a, type(b).__name__, sequence)
+                    if tracing:
+                        self._note("drop", machine.name, a, type(b).__name__, sequence)
                     continue
                 if machine.busy_until > time:
-                    machine.inbox.append((MESSAGE, a, b if self.trace is None else (sequence, b)))
+                    machine.inbox.append((MESSAGE, a, (sequence, b) if tracing else b))
                     if not machine.scheduled:
                         self._schedule(machine)
                     continue
@@ -216,7 +223,7 @@ class World:
                     self._failed(machine, error)
                     continue
                 self.events += 1
-                if self._observing:
+                if observing:
                     self._after_turn(machine, MESSAGE, a, b, sequence)
                 self._finish(machine, 1)
             elif code == EXPIRE:
@@ -230,10 +237,10 @@ class World:
                         self._batch(machine)
             elif code == SYNCED:
                 self._synced(machine, a, b)
-            else:
+            elif code == CALL:
                 a()
-        if not self.stopped and self.now < until:
-            self.now = until
+            else:
+                return
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -292,7 +299,7 @@ class World:
         engine = machine.engine
         if engine is None:
             return
-        if engine._batch_end is not None or engine._children:
+        if engine.at_end:
             try:
                 engine.batch_end()
             except Exception as error:
@@ -300,11 +307,10 @@ class World:
                 return
             if self._observing:
                 self._after_turn(machine, WORK, "batch end", None)
-        service = self.service
         sends = engine.sends
-        cost = service.wakeup + (handled + len(sends)) * service.message
-        if service.byte and sends:
-            cost += int(service.byte * sum(size_of(message) for _, message in sends))
+        cost = self._wakeup + (handled + len(sends)) * self._per_message
+        if self._per_byte and sends:
+            cost += int(self._per_byte * sum(size_of(message) for _, message in sends))
         if machine.slow != 1.0:
             cost = int(cost * machine.slow)
         leave = self.now + cost
@@ -333,25 +339,13 @@ class World:
                     continue
                 link = self.link(machine, to)
             link.sent += 1
-            if self._codecs is not None:
-                message = self._through_codec(link.target, message)
-            if link.plain and self.trace is None:
+            if link.plain:
                 delay = link.constant
                 if delay < 0:
                     delay = link.draw()
                 heappush(heap, (leave + delay, next(sequence), DELIVER, link.target, source, message))
-                continue
-            arrivals = link.arrivals(leave, size_of(message) if link.bandwidth else 0)
-            for arrival in arrivals:
-                number = next(sequence)
-                heappush(heap, (arrival, number, DELIVER, link.target, source, message))
-                self._note("send", source, to, type(message).__name__, number, message, leave)
-            if not arrivals:
-                self.dropped += 1
-                if self.trace is not None:
-                    number = next(sequence)
-                    self._note("send", source, to, type(message).__name__, number, message, leave)
-                    self._note("drop", to, source, type(message).__name__, number, None, leave)
+            else:
+                self._send_with_care(link, source, message, leave)
         if engine.outs:
             outs, engine.outs = engine.outs, []
             engine.mark_out = 0
@@ -364,6 +358,22 @@ class World:
                     self.emitted.append((leave, source, value))
                 elif kind == FENCE:
                     self.at(leave, lambda by=source, node=what: self._fence(by, node))  # type: ignore[misc]
+
+    def _send_with_care(self, link: Link, source: str, message: Any, leave: int) -> None:
+        """A message on a link that does more than delay it, or in a run that records it."""
+        if self._codecs is not None:
+            message = self._through_codec(link.target, message)
+        name, target = type(message).__name__, link.target
+        arrivals = link.arrivals(leave, size_of(message) if link.bandwidth else 0)
+        for arrival in arrivals:
+            number = next(self._sequence)
+            heappush(self._heap, (arrival, number, DELIVER, target, source, message))
+            self._note("send", source, target.name, name, number, message, leave)
+        if not arrivals:
+            self.dropped += 1
+            number = next(self._sequence)
+            self._note("send", source, target.name, name, number, message, leave)
+            self._note("drop", target.name, source, name, number, None, leave)
 
     def _fence(self, by: str, node: str) -> None:
         self.fences.append((by, node))
@@ -384,7 +394,9 @@ class World:
         if machine.engine is not engine:
             return  # that life is over, and so is its sync
         machine.syncing = False
+        promise = self.on_promise is not None and machine.disk.holds_key(turn)
         machine.disk.sync(turn)
+        self.events += 1
         if machine.paused:
             # The kernel has finished, the process does not know yet; resume() syncs again, which tells it.
             return
@@ -395,14 +407,12 @@ class World:
             return
         if self._observing:
             self._after_turn(machine, SYNCED, turn, None)
-        self._settle_sync(machine, engine)
-
-    def _settle_sync(self, machine: Machine, engine: Engine) -> None:
-        """Completion of a sync is handled beside the batch under way: its effects leave now."""
         if engine.sends or engine.outs:
-            self._release(machine, engine, self.now)
+            self._release(machine, engine, self.now)  # beside the batch under way, not after it
         if engine.unsynced_turn > engine.synced_turn and not machine.syncing:
             self._sync(machine, self.now)
+        if promise and self.on_promise is not None:
+            self.on_promise(machine)
 
     def _expire(self, machine: Machine, engine: Engine, timer: TimerId, time: int) -> None:
         """A timer's event is due. Timers are put off far more often than they fire, so the heap keeps the old event
@@ -511,7 +521,7 @@ class World:
 
     def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
         """See :class:`bench.runtime.engine.World`."""
-        machine = self.machines[engine.id]
+        machine: Machine = engine.host
         if machine.clock.rate != 1.0:
             delay = machine.clock.true_delay(delay)
         deadline = self.now + (delay if delay > 0 else 0)
@@ -523,7 +533,7 @@ class World:
 
     def disarm(self, engine: Engine, timer: TimerId) -> None:
         """See :class:`bench.runtime.engine.World`."""
-        self.machines[engine.id].deadlines.pop(timer, None)
+        engine.host.deadlines.pop(timer, None)
 
     def mark(self, node: str, name: str, fields: dict[str, Any]) -> None:
         """See :class:`bench.runtime.engine.World`."""

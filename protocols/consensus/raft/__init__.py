@@ -18,6 +18,17 @@ family = Family(
     invariants=invariants,
     mutants=MUTANTS,
     leader=leads,
+    # Without PreVote a server that hears nobody deposes one leader after the other, by ever higher terms.
+    lives_partitioned=lambda config: config.pre_vote and config.check_quorum,
+    timescale=lambda config: config.election_timeout_s[0],
+    variants=(
+        {},
+        {"pre_vote": False, "election_timeout_s": (0.1, 0.12)},
+        {"pre_vote": False, "election_timeout_s": (0.05, 0.06)},
+        {"pre_vote": False, "election_timeout_s": (0.02, 0.03)},
+        {"max_entries": 1, "max_in_flight": 4},
+        {"pre_vote": False, "max_entries": 2, "election_timeout_s": (0.08, 0.16), "operation_timeout_s": 0.4},
+    ),
 )
 
 __all__ = ["Client", "ClientConfig", "RaftConfig", "Server", "View", "family"]

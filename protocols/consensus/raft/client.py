@@ -88,9 +88,11 @@ class Client(Node):
 
     @on(Refused)
     def refused(self, ctx: Context, source: str, message: Refused) -> None:
-        """That attempt definitely failed: follow the hint, or wait a moment for an election to end."""
-        if message.operation in self.pending:
-            ctx.attempt_failed(message.operation)
+        """Follow the hint, or wait a moment for an election to end.
+
+        Not counted as a definite failure, though this server has not taken the command up: the network may deliver the
+        request a second time, when the server leads. Only an answer from the log is definite.
+        """
         self._redirect(ctx, source, message.operation, message.leader)
 
     @on(Deposed)

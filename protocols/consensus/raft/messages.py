@@ -86,7 +86,7 @@ class Done(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """The operation was not taken up by this server, and by this attempt never will be; ask ``leader`` (if known)."""
+    """The server does not lead and has not taken the operation up; ask ``leader`` (if known)."""
 
     operation: int
     leader: str

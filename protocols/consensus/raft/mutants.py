@@ -141,10 +141,30 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=("election_safety", "leader_completeness"),
     ),
     Mutant(
-        name="deposed-leader-says-failed",
-        why="A deposed leader tells clients that their commands failed; another leader may yet commit them (6.3).",
-        file="server",
-        edits=(("ctx.send(client, Deposed(operation, \"\"))", "ctx.send(client, Refused(operation, \"\"))"),),
+        name="deposed-taken-as-failed",
+        why="A client takes a deposed leader's answer for a failure; another leader may yet commit the command (6.3).",
+        file="client",
+        edits=(
+            (
+                "        self._redirect(ctx, source, message.operation, message.leader)\n\n    def _redirect",
+                "        ctx.attempt_failed(message.operation)\n"
+                "        self._redirect(ctx, source, message.operation, message.leader)\n\n    def _redirect",
+            ),
+        ),
+        caught_by=("linearizable",),
+        params={"operation_timeout_s": 0.3},
+    ),
+    Mutant(
+        name="refusal-taken-as-failed",
+        why="A client takes a refusal for definite, but the network may deliver the same request again later.",
+        file="client",
+        edits=(
+            (
+                "        self._redirect(ctx, source, message.operation, message.leader)\n\n    @on(Deposed)",
+                "        ctx.attempt_failed(message.operation)\n"
+                "        self._redirect(ctx, source, message.operation, message.leader)\n\n    @on(Deposed)",
+            ),
+        ),
         caught_by=("linearizable",),
         params={"operation_timeout_s": 0.3},
     ),

@@ -102,7 +102,6 @@ class Server(Node):
         self.waiting: dict[int, tuple[str, int]] = {}  # index -> (client, operation)
         self.reads: list[tuple[int, int, str, ClientRequest]] = []  # (round, read index, client, request)
         self.round = 0
-        self.unsent = False
         self.term_committed = False
         self.role = FOLLOWER
         if durable.lost:
@@ -249,7 +248,6 @@ class Server(Node):
             ctx.send(client, Refused(request.operation, ""))
         self.waiting.clear()
         self.reads.clear()
-        self.unsent = False
         self._await_leader(ctx)
 
     @on_timer("quorum")
@@ -278,12 +276,12 @@ class Server(Node):
         request = message.request
         if type(request) is Read:
             self.reads.append((self.round + 1, self.commit, source, message))
-            self.unsent = True
+            ctx.at_batch_end()
             return
         command = Command(message.session, message.sequence, request)  # type: ignore[arg-type]
         self._append(ctx, command)
         self.waiting[len(self.log)] = (source, message.operation)
-        self.unsent = True
+        ctx.at_batch_end()
 
     def _append(self, ctx: Context, command: Command) -> None:
         entry = Entry(self.term, command)
@@ -294,8 +292,7 @@ class Server(Node):
     @on_batch_end
     def flush(self, ctx: Context) -> None:
         """All requests that arrived together share one message a follower, and one round of confirmation."""
-        if self.unsent and self.role == LEADER:
-            self.unsent = False
+        if self.role == LEADER:
             fresh_reads = bool(self.reads) and self.reads[-1][0] > self.round
             if fresh_reads:
                 self.round += 1
@@ -457,7 +454,8 @@ class Server(Node):
                 self.term_committed = True
                 ctx.mark("committed", term=self.term)
             self._learn_commit(ctx, index)
-            self._serve_reads(ctx)
+            if self.reads:
+                self._serve_reads(ctx)
 
     def _learn_commit(self, ctx: Context, index: int) -> None:
         if index > self.commit:

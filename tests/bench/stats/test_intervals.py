@@ -7,22 +7,25 @@ import math
 import numpy as np
 import pytest
 
-from bench.stats.intervals import difference, distinguishable, interval
-
-RNG = np.random.default_rng(11)
+from bench.stats.intervals import difference, distinguishable, interval, share
 
 
-def test_a_median_interval_covers_the_true_median_about_as_often_as_it_says() -> None:
+@pytest.fixture(name="rng")
+def fixture_rng() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def test_a_median_interval_covers_the_true_median_about_as_often_as_it_says(rng: np.random.Generator) -> None:
     covered = 0
     for i in range(150):
-        found = interval(RNG.lognormal(0.0, 0.6, size=40), seed=i)
+        found = interval(rng.lognormal(0.0, 0.6, size=40), seed=i)
         assert found.method in ("bca", "percentile")
         covered += found.low <= 1.0 <= found.high
     assert 0.88 <= covered / 150 <= 0.995
 
 
-def test_more_trials_narrow_it() -> None:
-    few, many = interval(RNG.normal(5, 1, 20)), interval(RNG.normal(5, 1, 800))
+def test_more_trials_narrow_it(rng: np.random.Generator) -> None:
+    few, many = interval(rng.normal(5, 1, 20)), interval(rng.normal(5, 1, 800))
     assert many.high - many.low < (few.high - few.low) / 2
     assert not many.few
 
@@ -39,13 +42,13 @@ def test_one_trial_has_no_bounds(values: list[float]) -> None:
     assert not distinguishable(values, [1.0, 2.0, 3.0])
 
 
-def test_a_tail_quantile_of_few_trials_has_no_bounds() -> None:
+def test_a_tail_quantile_of_few_trials_has_no_bounds(rng: np.random.Generator) -> None:
     assert not interval([1.0, 2.0, 3.0], 0.9).known
-    assert interval(RNG.normal(size=100), 0.9).known
+    assert interval(rng.normal(size=100), 0.9).known
 
 
-def test_unobserved_trials_are_left_out() -> None:
-    values = [*RNG.normal(5, 1, 30), math.nan]
+def test_unobserved_trials_are_left_out(rng: np.random.Generator) -> None:
+    values = [*rng.normal(5, 1, 30), math.nan]
     assert interval(values).n == 30
 
 
@@ -58,20 +61,37 @@ def test_ties_do_not_leave_it_without_bounds() -> None:
     assert interval([0.0] * 30 + [1.0] * 4).known
 
 
-def test_cells_far_apart_are_told_apart_and_alike_ones_are_not() -> None:
-    low, high = RNG.normal(1.0, 0.2, 60), RNG.normal(1.5, 0.2, 60)
+def test_cells_far_apart_are_told_apart_and_alike_ones_are_not(rng: np.random.Generator) -> None:
+    low, high = rng.normal(1.0, 0.2, 60), rng.normal(1.5, 0.2, 60)
     assert distinguishable(low, high)
     assert difference(low, high).high < 0 < difference(high, low).low
-    alike = sum(distinguishable(RNG.normal(1, 0.2, 40), RNG.normal(1, 0.2, 40), seed=i) for i in range(40))
+    alike = sum(distinguishable(rng.normal(1, 0.2, 40), rng.normal(1, 0.2, 40), seed=i) for i in range(40))
     assert alike <= 6
 
 
-def test_a_small_difference_needs_more_trials() -> None:
-    assert not distinguishable(RNG.normal(1.0, 0.5, 10), RNG.normal(1.1, 0.5, 10))
-    assert distinguishable(RNG.normal(1.0, 0.5, 1400), RNG.normal(1.1, 0.5, 1400))
+def test_a_small_difference_needs_more_trials(rng: np.random.Generator) -> None:
+    assert not distinguishable(rng.normal(1.0, 0.5, 10), rng.normal(1.1, 0.5, 10))
+    assert distinguishable(rng.normal(1.0, 0.5, 1400), rng.normal(1.1, 0.5, 1400))
 
 
 def test_two_live_trials_a_cell_are_compared_with_little_confidence() -> None:
     found = difference([1.0, 1.1], [2.0, 2.2])
     assert (found.method, found.few) == ("t", True)
     assert not distinguishable([1.0, 1.0], [2.0, 2.0])
+
+
+def test_a_share_has_wilsons_interval_even_at_its_ends() -> None:
+    none = share([False] * 100)
+    assert (none.estimate, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(0.037, abs=0.001)
+    half = share([True, False] * 50)
+    assert (half.low, half.high) == (pytest.approx(0.404, abs=0.002), pytest.approx(0.596, abs=0.002))
+    assert not share([]).known
+
+
+def test_equal_tails_are_told_apart_about_as_seldom_as_asked(rng: np.random.Generator) -> None:
+    alarms = sum(
+        distinguishable(rng.lognormal(0, 0.3, 60), rng.lognormal(0, 0.3, 60), 0.9, level=0.975, seed=i)
+        for i in range(120)
+    )
+    assert alarms <= 7  # 3 expected

@@ -1,0 +1,377 @@
+"""From the options of ``bench run`` to a trial, and from a trial back to the command that runs it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import msgspec
+
+from protocols.family import Family
+
+from ..errors import UsageError, unknown_name
+from ..faults.nemesis import check_kinds
+from ..faults.notation import check_runtime, exact_duration, format_fault, format_latency, parse_fault, validate_target
+from ..faults.spec import Fault, Nemesis
+from ..faults.targets import zones_of
+from ..mutation import find_mutant, load_family
+from ..network.latency import Constant, parse_latency
+from ..network.spec import Network
+from ..params import build_configs, format_value, parse_params
+from ..torture import torture
+from ..trial import Trial
+from ..units import NS_PER, parse_duration, seconds
+from ..workload.spec import FUNCTIONS, PRESETS, Workload
+
+DURATION = {"sim": NS_PER["s"], "ray": 10 * NS_PER["s"]}
+"""ns of load where nothing is said: enough for the percentiles, and back at the prompt soon."""
+DURATION_WITH_FAULTS = {"sim": 5 * NS_PER["s"], "ray": 10 * NS_PER["s"]}
+RUNTIMES = ("ray", "sim")
+GENERAL = "general"
+"""What ``--nemesis`` without kinds means."""
+SHAPED_BY_SEED = ("protocol", "runtime", "nodes", "duration", "seed", "param", "mutant", "check_budget", "torture")
+"""The options that ``--torture`` leaves to the user; the seed draws the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of ``bench run`` as typed, except that numbers are numbers; None or empty where not given."""
+
+    protocol: str
+    runtime: str = "sim"
+    nodes: int | None = None
+    clients: int | None = None
+    duration: str | None = None
+    warmup: str | None = None
+    liveness: str | None = None
+    rate: float | None = None
+    arrival: str | None = None
+    workload: str | None = None
+    mix: str | None = None
+    keys: int | None = None
+    distribution: str | None = None
+    skew: float | None = None
+    zipf: float | None = None
+    value_bytes: int | None = None
+    latency: str | None = None
+    client_latency: str | None = None
+    loss: float | None = None
+    duplication: float | None = None
+    fifo: bool = False
+    bandwidth: float | None = None
+    fault: tuple[str, ...] = ()
+    nemesis: str | None = None
+    nemesis_interval: str | None = None
+    nemesis_length: str | None = None
+    seed: int | None = None
+    param: tuple[str, ...] = ()
+    mutant: str | None = None
+    clock_offset: str | None = None
+    clock_drift_ppm: float | None = None
+    invariants: bool = True
+    codec: bool = False
+    actor_nodes: int | None = None
+    check_budget: float | None = None
+    torture: bool = False
+
+
+def duration_of(text: str, what: str) -> int:
+    """``10`` (seconds) or ``500ms``, as ns.
+
+    Raises:
+        UsageError: neither, or negative.
+    """
+    try:
+        return parse_duration(text if text.strip()[-1:].isalpha() else f"{text}s", what)
+    except (UsageError, OverflowError):
+        raise UsageError(f"{what} {text!r} is not a duration: write seconds or a unit, as in 10 or 500ms") from None
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def parse_mix(text: str) -> tuple[tuple[str, float], ...]:
+    """``read=0.9,write=0.1``.
+
+    Raises:
+        UsageError: malformed, or not a function; the sum is the workload's to check.
+    """
+    mix = []
+    for part in text.split(","):
+        name, _, share = (piece.strip() for piece in part.partition("="))
+        if name not in FUNCTIONS:
+            raise unknown_name("function", name, FUNCTIONS)
+        try:
+            mix.append((name, float(share)))
+        except ValueError:
+            raise UsageError(f"mix {text!r} is malformed: write for example read=0.9,write=0.1") from None
+        if name in [other for other, _ in mix[:-1]]:
+            raise UsageError(f"mix {text!r} names {name} twice")
+    return tuple(mix)
+
+
+def _nodes(options: RunOptions) -> int:
+    """Checked first: names are made from it."""
+    nodes = Trial(protocol=options.protocol).nodes if options.nodes is None else options.nodes
+    if not 1 <= nodes <= 100_000:
+        raise UsageError(f"nodes {nodes} is out of range: 1 to 100000")
+    return nodes
+
+
+def _workload(options: RunOptions, family: Family) -> Workload:
+    if options.workload is not None and options.mix is not None:
+        raise UsageError("give --workload or --mix, not both")
+    if options.zipf is not None and (options.distribution is not None or options.skew is not None):
+        raise UsageError("--zipf SKEW stands for --distribution zipfian --skew SKEW: give one or the other")
+    if options.arrival is not None and options.rate is None:
+        raise UsageError("--arrival belongs to an open loop: give --rate too")
+    mix = None
+    if options.workload is not None:
+        if options.workload not in PRESETS:
+            raise unknown_name("workload", options.workload, PRESETS)
+        mix = PRESETS[options.workload]
+    elif options.mix is not None:
+        mix = parse_mix(options.mix)
+    if mix is not None:
+        missing = [function for function, share in mix if share > 0 and function not in family.functions]
+        if missing:
+            offered = ", ".join(family.functions) or "nothing"
+            raise UsageError(f"the clients of {family.name} offer {offered}, not {missing[0]}")
+    distribution = "zipfian" if options.zipf is not None else options.distribution
+    if options.workload == "ycsb-d" and distribution is None:
+        distribution = "latest"
+    workload = Workload(
+        **_given(
+            clients=options.clients,
+            rate=options.rate,
+            arrival=options.arrival,
+            keys=options.keys,
+            distribution=distribution,
+            skew=options.skew if options.zipf is None else options.zipf,
+            mix=mix,
+            value_bytes=options.value_bytes,
+        )
+    )
+    workload.validate()
+    return workload
+
+
+def _network(options: RunOptions) -> Network:
+    network = Network(
+        **_given(
+            latency=None if options.latency is None else parse_latency(options.latency),
+            client_latency=None if options.client_latency is None else parse_latency(options.client_latency),
+            loss=options.loss,
+            duplication=options.duplication,
+            fifo=options.fifo,
+            bandwidth=options.bandwidth,
+        )
+    )
+    network.validate()
+    return network
+
+
+def _faults(options: RunOptions, duration: int, workload: Workload, network: Network) -> tuple[Fault, ...]:
+    servers = [f"n{index + 1}" for index in range(_nodes(options))]
+    clients = [f"c{index + 1}" for index in range(workload.clients)]
+    zones = zones_of(network, servers, clients)
+    faults = [parse_fault(text) for text in options.fault]
+    for fault in faults:
+        validate_target(fault, servers, workload.clients, zones)
+        check_runtime(fault, options.runtime)
+        if fault.at >= duration:
+            raise UsageError(
+                f"fault '{format_fault(fault)}' is later than the load, which ends at {exact_duration(duration)}: "
+                f"raise --duration"
+            )
+    return tuple(faults)
+
+
+def _nemesis(options: RunOptions, default: Nemesis | None) -> Nemesis | None:
+    if options.nemesis is None:
+        if options.nemesis_interval is not None or options.nemesis_length is not None:
+            raise UsageError("--nemesis-interval and --nemesis-length need --nemesis")
+        return default
+    named = "" if options.nemesis == GENERAL else options.nemesis
+    kinds = tuple(kind.strip() for kind in named.split(",") if kind.strip())
+    check_kinds(kinds, options.runtime)
+    nemesis = Nemesis(
+        kinds=kinds,
+        **_given(
+            interval=options.nemesis_interval and duration_of(options.nemesis_interval, "--nemesis-interval"),
+            length=options.nemesis_length and duration_of(options.nemesis_length, "--nemesis-length"),
+        ),
+    )
+    for name in ("interval", "length"):
+        if getattr(nemesis, name) < NS_PER["ms"]:
+            raise UsageError(f"--nemesis-{name} {exact_duration(getattr(nemesis, name))} is out of range: at least 1ms")
+    return nemesis
+
+
+def build_trial(options: RunOptions) -> Trial:
+    """The trial that the options describe, checked as far as it can be without running it.
+
+    A mutant without faults gets the nemesis, for without faults most mistakes do not show.
+
+    Raises:
+        UsageError: with one sentence for the first option that is wrong.
+    """
+    family = load_family(options.protocol, options.mutant)
+    if options.torture:
+        return _torture(options, family)
+    if options.runtime not in RUNTIMES:
+        raise unknown_name("runtime", options.runtime, RUNTIMES)
+    runtime: Literal["sim", "ray"] = "ray" if options.runtime == "ray" else "sim"
+    nodes = _nodes(options)
+    calm = not options.fault and options.nemesis is None and options.mutant is None
+    usual = (DURATION if calm else DURATION_WITH_FAULTS)[runtime]
+    duration = usual if options.duration is None else duration_of(options.duration, "--duration")
+    workload, network = _workload(options, family), _network(options)
+    faults = _faults(options, duration, workload, network)
+    bare_mutant = options.mutant is not None and not faults
+    params = parse_params(family, options.param)
+    trial = Trial(
+        protocol=options.protocol,
+        runtime=runtime,
+        nodes=nodes,
+        params=params,
+        mutant=options.mutant,
+        duration=duration,
+        network=network,
+        workload=workload,
+        faults=faults,
+        nemesis=_nemesis(options, Nemesis() if bare_mutant else None),
+        invariants=options.invariants,
+        codec=options.codec,
+        **_given(
+            seed=options.seed,
+            warmup=options.warmup and duration_of(options.warmup, "--warmup"),
+            liveness=options.liveness and duration_of(options.liveness, "--liveness"),
+            clock_offset=options.clock_offset and duration_of(options.clock_offset, "--clock-offset"),
+            clock_drift_ppm=options.clock_drift_ppm,
+            actor_nodes=options.actor_nodes,
+            check_budget_s=options.check_budget,
+        ),
+    )
+    trial.validate()
+    _check_rest(trial)
+    if options.mutant is not None:
+        params = {**find_mutant(family, options.mutant).params, **params}
+    build_configs(family, params, trial.nodes)
+    return trial
+
+
+def _torture(options: RunOptions, family: Family) -> Trial:
+    """The trial of the full nemesis that the seed draws."""
+    if options.runtime != "sim":
+        raise UsageError(f"--torture exists in the simulator only, not in --runtime {options.runtime}")
+    for field in fields(options):
+        if field.name not in SHAPED_BY_SEED and getattr(options, field.name) != field.default:
+            raise UsageError(f"--torture draws everything from the seed: leave --{field.name.replace('_', '-')} out")
+    if options.nodes is not None:
+        _nodes(options)
+    trial = torture(
+        options.protocol,
+        1 if options.seed is None else options.seed,
+        options.mutant,
+        **_given(
+            nodes=options.nodes,
+            duration=options.duration and duration_of(options.duration, "--duration"),
+            check_budget_s=options.check_budget,
+        ),
+    )
+    trial = msgspec.structs.replace(trial, params={**trial.params, **parse_params(family, options.param)})
+    trial.validate()
+    _check_rest(trial)
+    build_configs(family, trial.params, trial.nodes)
+    return trial
+
+
+def _check_rest(trial: Trial) -> None:
+    """What ``Trial.validate`` leaves to whoever makes a trial by hand."""
+    if trial.check_budget_s <= 0:
+        raise UsageError(f"--check-budget {trial.check_budget_s:g} is out of range: seconds, above 0")
+    if trial.actor_nodes < 0:
+        raise UsageError(f"--actor-nodes {trial.actor_nodes} is out of range: 1 or more, or 0 to choose")
+    if not 0 <= trial.clock_drift_ppm < 1e6:
+        raise UsageError(f"--clock-drift-ppm {trial.clock_drift_ppm:g} is out of range: 0 to below 1000000")
+
+
+def same_trial(one: Trial, other: Trial) -> bool:
+    """Whether both are the same run; a trial read from a file has lists where the original had tuples."""
+    return msgspec.json.encode(one, order="deterministic") == msgspec.json.encode(other, order="deterministic")
+
+
+# --- back to the command -------------------------------------------------------------------------------------------
+
+
+def _duration_text(ns: int) -> str:
+    """Seconds where they are exact, as people type them."""
+    text = repr(seconds(ns)).removesuffix(".0")
+    return text if "e" not in text and duration_of(text, "") == ns else exact_duration(ns)
+
+
+def _arguments(trial: Trial) -> Iterable[str]:
+    """Every option that differs from its default."""
+    workload, network, usual, plain = trial.workload, trial.network, Trial(protocol=trial.protocol), Network()
+
+    def option(name: str, value: Any, default: Any) -> Iterable[str]:
+        return () if value == default else (f"--{name}", format_value(value))
+
+    def span(name: str, value: int, default: int) -> Iterable[str]:
+        return () if value == default else (f"--{name}", _duration_text(value))
+
+    yield from ("--runtime", trial.runtime)
+    yield from option("nodes", trial.nodes, usual.nodes)
+    yield from option("clients", workload.clients, usual.workload.clients)
+    yield from ("--duration", _duration_text(trial.duration))
+    yield from span("warmup", trial.warmup, usual.warmup)
+    yield from span("liveness", trial.liveness, usual.liveness)
+    yield from option("rate", workload.rate, None)
+    if workload.rate is not None:
+        yield from option("arrival", workload.arrival, usual.workload.arrival)
+    if workload.mix != usual.workload.mix:
+        yield from ("--mix", ",".join(f"{name}={format_value(share)}" for name, share in workload.mix))
+    yield from option("keys", workload.keys, usual.workload.keys)
+    yield from option("distribution", workload.distribution, usual.workload.distribution)
+    yield from option("skew", workload.skew, usual.workload.skew)
+    yield from option("value-bytes", workload.value_bytes, usual.workload.value_bytes)
+    if network.latency != Constant(0):
+        yield from ("--latency", format_latency(network.latency))
+    if network.client_latency is not None:
+        yield from ("--client-latency", format_latency(network.client_latency))
+    yield from option("loss", network.loss, plain.loss)
+    yield from option("duplication", network.duplication, plain.duplication)
+    yield from ("--fifo",) if network.fifo else ()
+    yield from option("bandwidth", network.bandwidth, plain.bandwidth)
+    for fault in trial.faults:
+        yield from ("--fault", format_fault(fault))
+    if trial.nemesis is not None:
+        yield from ("--nemesis", ",".join(trial.nemesis.kinds) or GENERAL)
+        yield from span("nemesis-interval", trial.nemesis.interval, Nemesis().interval)
+        yield from span("nemesis-length", trial.nemesis.length, Nemesis().length)
+    yield from ("--seed", str(trial.seed))
+    for name, value in trial.params.items():
+        yield from ("--param", f"{name}={format_value(value)}")
+    yield from option("mutant", trial.mutant, None)
+    yield from span("clock-offset", trial.clock_offset, usual.clock_offset)
+    yield from option("clock-drift-ppm", trial.clock_drift_ppm, usual.clock_drift_ppm)
+    yield from () if trial.invariants else ("--no-invariants",)
+    yield from ("--codec",) if trial.codec else ()
+    yield from option("actor-nodes", trial.actor_nodes, usual.actor_nodes)
+    yield from option("check-budget", trial.check_budget_s, usual.check_budget_s)
+
+
+def command_of(trial: Trial) -> str:
+    """The ``bench run`` command that runs this trial again.
+
+    Options do not reach everything (regions, service times, empirical latencies): such a trial is run again by
+    ``bench replay``, and the command here is only close to it.
+    """
+    if same_trial(trial, torture(trial.protocol, trial.seed, trial.mutant)):
+        mutant = () if trial.mutant is None else ("--mutant", trial.mutant)
+        return shlex.join(("bench", "run", trial.protocol, "--torture", *mutant, "--seed", str(trial.seed)))
+    return shlex.join(("bench", "run", trial.protocol, *_arguments(trial)))

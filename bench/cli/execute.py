@@ -1,0 +1,82 @@
+"""Running the trial of ``bench run``: progress, what is kept, and what is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import worst_exit
+from ..run import run_trial
+from ..trial import Result, Trial
+from . import Interrupted
+from .build import RunOptions
+from .hunt import Found, hunt, wanted
+from .store import encode, keep
+from .summary import console, print_summary, verdict_line
+from .violation import print_violation
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go: ``json_to`` a file or ``-``, ``store`` under ``runs/``, ``quiet`` for the verdict only."""
+
+    json_to: str | None = None
+    store: bool = True
+    quiet: bool = False
+
+    @property
+    def json_path(self) -> Path | None:
+        """The file to write, if it is one."""
+        return None if self.json_to in (None, "-") else Path(self.json_to or "")
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Shows in which phase the run is: in place on a terminal, else a line each; on standard error."""
+    if quiet:
+        yield lambda text: None
+        return
+    err = console(to_stderr=True)
+    if not err.is_terminal:
+        yield lambda text: err.print(text, style="dim")
+        return
+    with err.status("starting") as status:
+        yield status.update
+
+
+def execute(options: RunOptions, trial: Trial, output: Output, address: str | None) -> int:
+    """Run, keep, show; returns the exit code."""
+    try:
+        with progress(output.quiet) as say:
+            found = hunt(options, say) if wanted(options) else None
+            result, record = run_trial(trial if found is None else found.trial, address=address, progress=say)
+    except KeyboardInterrupt:
+        raise Interrupted("the trial was not finished, nothing was kept") from None
+    result, folder = keep(result, record.history) if output.store else (result, None)
+    if output.json_to == "-":
+        sys.stdout.buffer.write(encode(result))
+        sys.stdout.flush()
+    elif output.json_path is not None:
+        output.json_path.write_bytes(encode(result))
+    _show(result, found, output, folder)
+    return worst_exit(each.exit_code() for each in (result, *(found.results if found is not None else ())))
+
+
+def _show(result: Result, found: Found | None, output: Output, folder: Path | None) -> None:
+    out = console(to_stderr=output.json_to == "-")
+    if output.quiet:
+        out.print(verdict_line(result))
+        return
+    print_summary(out, result, None if folder is None else str(folder))
+    if found is not None:
+        seeds = f"{len(found.results)} seed{'s' if len(found.results) > 1 else ''}"
+        invalid = result.verdict == "invalid"
+        out.print(
+            f"found in {seeds}" if invalid else f"no violation in {seeds}: try others with --seed, or other faults"
+        )
+    if result.verdict == "invalid":
+        out.print()
+        print_violation(out, result, folder)

@@ -1,0 +1,154 @@
+"""``bench list``: everything that has a name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+
+import click
+
+from .options import verb
+
+HELP = """List what there is, or everything about WHAT.
+
+\b
+WHAT is a protocol, or one of
+  protocols  mutants  faults  workloads  latencies  sweeps  runs
+
+\b
+Examples:
+  bench list                 an overview
+  bench list raft            its parameters and mutants
+  bench list faults          how faults are written
+"""
+
+Row = tuple[str, str]
+
+LATENCIES: tuple[Row, ...] = (
+    ("2ms", "Constant."),
+    ("uniform(1ms, 3ms)", "Lowest and highest."),
+    ("normal(2ms, 0.5ms)", "Mean and standard deviation, cut at 0."),
+    ("lognormal(2ms, 0.5)", "Median, and standard deviation of the logarithm."),
+    ("exponential(2ms)", "Mean."),
+    ("pareto(1ms, 1.5)", "Lowest, and exponent of the tail."),
+    ("mix(0.9: 1ms, 0.1: exponential(5ms))", "Each with its probability."),
+)
+
+
+def _table(title: str, rows: Iterable[Row]) -> None:
+    """Two columns; the second is wrapped to the terminal."""
+    rows = list(rows)
+    formatter = click.HelpFormatter(width=min(120, max(80, shutil.get_terminal_size().columns)) - 2)
+    with formatter.section(title):
+        if rows:
+            formatter.write_dl(rows, col_max=36)
+        else:
+            formatter.write_text("none")
+    click.echo(formatter.getvalue())
+
+
+def _protocols() -> None:
+    from protocols.registry import MODULES
+
+    from ..mutation import load_family
+
+    families = [load_family(name) for name in sorted(MODULES)]
+    _table("Protocols", [(family.name, f"{family.summary} ({len(family.mutants)} mutants)") for family in families])
+
+
+def _protocol(name: str) -> None:
+    from ..mutation import load_family
+    from ..params import describe
+
+    family = load_family(name)
+    click.echo(f"{family.name}: {family.summary}\n{family.paper}\n")
+    for role in ("server", "client", "both"):
+        rows = [
+            (f"{each.name}={each.default}", f"{each.doc} [{each.type}]".strip())
+            for each in describe(family)
+            if each.role == role
+        ]
+        if rows:
+            title = "Parameters of servers and clients" if role == "both" else f"Parameters of a {role}"
+            _table(f"{title} (--param NAME=VALUE)", rows)
+    _table("Mutants (--mutant NAME)", [(mutant.name, mutant.why) for mutant in family.mutants])
+
+
+def _mutants() -> None:
+    from protocols.registry import MODULES
+
+    from ..mutation import load_family
+
+    for name in sorted(MODULES):
+        family = load_family(name)
+        if family.mutants:
+            _table(f"Mutants of {name}", [(mutant.name, mutant.why) for mutant in family.mutants])
+
+
+def _faults() -> None:
+    from ..faults.notation import FORMS, usage
+    from ..faults.targets import WORDS
+
+    _table("Faults (--fault)", [(usage(kind), form.help) for kind, form in FORMS.items()])
+    click.echo(f"TARGET is a node (n1, c1 ...), zone:NAME, or one of {', '.join(WORDS)}.")
+
+
+def _workloads() -> None:
+    from ..workload.spec import DISTRIBUTIONS, PRESETS
+
+    mixes = [(name, ", ".join(f"{function} {share:.0%}" for function, share in mix)) for name, mix in PRESETS.items()]
+    _table("Workloads (--workload)", mixes)
+    click.echo(f"Keys (--distribution): {', '.join(DISTRIBUTIONS)}.")
+
+
+def _latencies() -> None:
+    _table("Latencies, one way (--latency)", LATENCIES)
+
+
+def _sweeps() -> None:
+    from ..sweep.scripts import discover
+
+    _table("Sweeps (bench sweep NAME)", [(script.name, script.summary) for script in discover()])
+
+
+def _runs() -> None:
+    from .store import RESULT, RUNS, load
+
+    rows = []
+    for path in sorted(RUNS.glob(f"*/{RESULT}"))[-20:]:
+        result = load(str(path)).result
+        if result is not None:
+            rows.append((path.parent.name, f"{result.runtime}, {result.nodes} nodes, {result.verdict}"))
+    _table(f"Latest runs in {RUNS}/ (bench replay NAME, bench report NAME)", rows)
+
+
+TOPICS: dict[str, Callable[[], None]] = {
+    "protocols": _protocols,
+    "mutants": _mutants,
+    "faults": _faults,
+    "workloads": _workloads,
+    "latencies": _latencies,
+    "sweeps": _sweeps,
+    "runs": _runs,
+}
+
+
+@verb("list", HELP)
+@click.argument("what", required=False)
+def command(what: str | None) -> int:
+    """Print one topic, one protocol, or the overview."""
+    from protocols.registry import MODULES
+
+    from ..errors import unknown_name
+
+    if what is None:
+        for topic in ("protocols", "faults", "workloads", "latencies", "sweeps"):
+            TOPICS[topic]()
+        click.echo("'bench list PROTOCOL' shows its parameters and mutants.")
+    elif what in TOPICS:
+        TOPICS[what]()
+    elif what in MODULES:
+        _protocol(what)
+    else:
+        raise unknown_name("thing to list", what, (*TOPICS, *MODULES))
+    return 0

@@ -1,0 +1,99 @@
+"""``bench run``: one trial, judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import NUMBER, option, verb
+
+HELP = """Run one trial of PROTOCOL and judge it.
+
+Latencies are one way. Times take a unit (500ms, 2s); a bare number is in seconds.
+
+\b
+Examples:
+  bench run raft
+  bench run raft --nodes 5 --runtime ray --clients 16 --duration 10 \\
+      --latency "lognormal(2ms, 0.5)" --fault "crash leader at 5s for 2s" \\
+      --param election_timeout_s=0.15..0.3 --seed 7 --json out.json
+  bench run raft --rate 500 --nemesis crash,partition
+  bench run raft --mutant vote-not-persisted
+
+A mutant without --seed is tried with one seed after the other (for some seconds) until a violation shows, under the
+full nemesis (--torture) unless other options shape the trial.
+
+'bench list' shows the protocols, their parameters and mutants, and how faults are written.
+"""
+TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Output"
+
+
+@verb("run", HELP)
+@click.argument("protocol")
+@option(TRIAL, "--runtime", default="sim", show_default=True, metavar="sim|ray", help="Virtual time or real processes.")
+@option(TRIAL, "--nodes", type=int, help="Servers.  [default: 3]")
+@option(TRIAL, "--seed", type=int, help="Of everything random.  [default: 1]")
+@option(TRIAL, "--duration", metavar="TIME", help="Of the load.  [default: 1 in sim, 5 with faults; 10 live]")
+@option(TRIAL, "--warmup", metavar="TIME", help="At the start, checked but not measured.")
+@option(TRIAL, "--liveness", metavar="TIME", help="Granted after the heal to serve again.  [default: 10]")
+@option(TRIAL, "--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the protocol; repeatable.")
+@option(TRIAL, "--mutant", metavar="NAME", help="Run this classic mistake instead of the real protocol.")
+@option(LOAD, "--clients", type=int, help="Client nodes.  [default: 8]")
+@option(LOAD, "--rate", type=NUMBER, help="Operations a second (open loop); without it, a closed loop.")
+@option(LOAD, "--arrival", type=click.Choice(["poisson", "constant"]), help="Of an open loop.  [default: poisson]")
+@option(LOAD, "--workload", metavar="PRESET", help="Mix by name, such as ycsb-a.  [default: register]")
+@option(LOAD, "--mix", metavar="F=SHARE,...", help="Mix by shares: read=0.9,write=0.1.")
+@option(LOAD, "--keys", type=int, help="Number of keys.  [default: 16]")
+@option(LOAD, "--distribution", metavar="NAME", help="uniform, zipfian, hotspot, latest or sequential.")
+@option(LOAD, "--skew", type=NUMBER, help="Exponent of zipfian and latest.  [default: 0.99]")
+@option(LOAD, "--zipf", type=NUMBER, metavar="SKEW", help="Short for --distribution zipfian --skew SKEW.")
+@option(LOAD, "--value-bytes", type=int, help="Size of a value.  [default: 16]")
+@option(NETWORK, "--latency", metavar="LATENCY", help='One way: 2ms, "lognormal(2ms, 0.5)", ...  [default: 0]')
+@option(NETWORK, "--client-latency", metavar="LATENCY", help="Between clients and servers, if different.")
+@option(NETWORK, "--loss", type=NUMBER, help="Probability that a message is lost.")
+@option(NETWORK, "--duplication", type=NUMBER, help="Probability that a message arrives twice.")
+@option(NETWORK, "--fifo", is_flag=True, help="Links keep the order of sending.")
+@option(NETWORK, "--bandwidth", type=NUMBER, help="Bytes a second a directed link.")
+@option(NETWORK, "--clock-offset", metavar="TIME", help="Wall clocks start within +-TIME (sim).")
+@option(NETWORK, "--clock-drift-ppm", type=NUMBER, help="Clocks run within +-PPM (sim).")
+@option(FAULTS, "--fault", multiple=True, metavar="FAULT", help='"crash leader at 5s for 2s"; repeatable.')
+@option(
+    FAULTS,
+    "--nemesis",
+    is_flag=False,
+    flag_value="general",
+    metavar="[KINDS]",
+    help="Seeded random faults, of these kinds (crash,partition) or the general set.",
+)
+@option(FAULTS, "--nemesis-interval", metavar="TIME", help="Mean time between two.  [default: 0.5]")
+@option(FAULTS, "--nemesis-length", metavar="TIME", help="Mean length.  [default: 0.4]")
+@option(FAULTS, "--torture", is_flag=True, help="The seed draws cluster, network, load and dense faults (sim).")
+@option(OUTPUT, "--json", "json_to", metavar="FILE", help="Write the result as JSON; - for standard output.")
+@option(OUTPUT, "--no-store", is_flag=True, help="Do not keep the run under runs/.")
+@option(OUTPUT, "--quiet", is_flag=True, help="Print the verdict only.")
+@option(OUTPUT, "--check-budget", type=NUMBER, help="Seconds for each checker.  [default: 20]")
+@option(OUTPUT, "--invariants/--no-invariants", default=True, help="Check global state after each step (sim).")
+@option(OUTPUT, "--codec", is_flag=True, help="Send every message through its codec (sim).")
+@option("Cluster", "--address", metavar="HOST:PORT", help="Of a running Ray cluster; without it, a local one starts.")
+@option("Cluster", "--actor-nodes", type=int, help="Nodes an actor.  [default: 1 up to ten nodes]")
+def command(json_to: str | None, no_store: bool, quiet: bool, address: str | None, **given: Any) -> int:
+    """Validate everything, run, keep, show."""
+    from ..address import probe
+    from ..errors import UsageError
+    from .build import RunOptions, build_trial
+    from .execute import Output, execute
+    from .store import check_runs, check_writable
+
+    options = RunOptions(**given)
+    trial = build_trial(options)
+    output = Output(json_to=json_to, store=not no_store, quiet=quiet)
+    if output.json_path is not None:
+        check_writable(output.json_path)
+    if output.store:
+        check_runs()
+    if address is not None:
+        if trial.runtime != "ray":
+            raise UsageError("--address is of a live cluster: give --runtime ray too")
+        probe(address)
+    return execute(options, trial, output, address)

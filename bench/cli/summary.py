@@ -1,0 +1,150 @@
+"""What one run looks like on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from ..faults.notation import exact_duration
+from ..trial import Latency, Result, Trial
+from ..units import NS_PER, format_duration
+
+_WORD_STYLE = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
+WIDTH = 14
+FAULTS_SHOWN = 6
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Lines are never wrapped: they end up in files and pipes."""
+    return Console(file=sys.stderr if to_stderr else sys.stdout, soft_wrap=True, highlight=False)
+
+
+def duration(s: float | None) -> str:
+    """Seconds for people, with three figures; a dash for nothing."""
+    return "-" if s is None else format_duration(float(f"{s * NS_PER['s']:.3g}"))
+
+
+def number(value: float) -> str:
+    """With thousands separated, and three figures below 100."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def title(trial: Trial) -> str:
+    """The trial in one line."""
+    workload = trial.workload
+    loop = f"open loop, {workload.rate:g} ops/s" if workload.rate else "closed loop"
+    mutant = f" [{trial.mutant}]" if trial.mutant else ""
+    clients = f"{workload.clients} client{'s' if workload.clients > 1 else ''}"
+    nodes = f"{trial.nodes} node{'s' if trial.nodes > 1 else ''}"
+    return " · ".join(
+        (
+            f"{trial.protocol}{mutant}",
+            nodes,
+            trial.runtime,
+            f"seed {trial.seed}",
+            f"{exact_duration(trial.duration)} of load",
+            f"{clients}, {loop}",
+        )
+    )
+
+
+def _quantiles(latency: Latency) -> str:
+    names = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
+    return "  ".join(f"{name} {duration(getattr(latency, field))}" for name, field in names)
+
+
+def _outage(result: Result) -> str:
+    if result.unavailable_s is None:
+        return "-"
+    text = duration(result.unavailable_s)
+    if result.unavailable_resolution_s is not None:
+        text += f" (resolution {duration(result.unavailable_resolution_s)})"
+    parts = [(name, getattr(result.recovery_s, name)) for name in ("detect", "elect", "commit")]
+    if any(value is not None for _, value in parts):
+        text += ": " + ", ".join(f"{name} {duration(value)}" for name, value in parts)
+    return text
+
+
+def _rows(result: Result) -> Iterable[tuple[str, str]]:
+    """(label, text) of every line between the title and the checks."""
+    counts = result.operations
+    yield "operations", f"{number(counts.ok)} ok, {number(counts.fail)} fail, {number(counts.info)} info"
+    yield "throughput", f"{number(result.throughput_ops_s)} ops/s"
+    yield "latency", _quantiles(result.latency_s)
+    if result.queue_s.p99 is not None and result.queue_s.p99 > 0.1 * (result.latency_s.p99 or 0):
+        yield "of it queueing", _quantiles(result.queue_s)
+    yield "unavailable", _outage(result)
+    per_operation = result.messages_per_operation
+    rate = "-" if per_operation is None else f"{per_operation:.3g}"
+    yield (
+        "messages",
+        f"{rate} between servers an operation "
+        f"({number(result.messages.server)} server, {number(result.messages.client)} client)",
+    )
+    if result.faults:
+        kinds: dict[str, int] = {}
+        for fault in result.faults:
+            kinds[fault.kind] = kinds.get(fault.kind, 0) + 1
+        listing = ", ".join(f"{kind} x{count}" if count > 1 else kind for kind, count in sorted(kinds.items()))
+        yield "faults", f"{len(result.faults)} fired: {listing}; {result.leader_changes} changes of leader"
+    if result.floor is not None:
+        floor = result.floor
+        bound = "; the harness bounds this result" if result.harness_bound else ""
+        yield (
+            "floor",
+            f"link round trip {duration(floor.link_rtt_s)}, {number(floor.link_messages_s)} messages/s, null protocol "
+            f"{number(floor.null_messages_s)} messages/s, bare log {number(floor.log_ops_s)} ops/s{bound}",
+        )
+    if result.bias is not None:
+        bias = result.bias
+        yield (
+            "bias",
+            f"generator late p99 {duration(bias.generator_lateness_p99_s)}, its CPU {bias.generator_cpu:.0%}, "
+            f"{bias.shed} shed, timers late p99 {duration(bias.timer_lateness_p99_s)}, steal {bias.steal:.1%}",
+        )
+
+
+def _line(label: str, text: str | Text) -> Text:
+    return Text.assemble((f"  {label:<{WIDTH}} ", "dim"), text)
+
+
+def _checks(result: Result) -> Text:
+    text = Text()
+    for index, (name, word) in enumerate(sorted(result.checks.items())):
+        text.append("  " if index else "").append(name + " ").append(word, _WORD_STYLE.get(word, ""))
+    return text
+
+
+def print_summary(out: Console, result: Result, kept: str | None) -> None:
+    """Figures, checks each with its verdict, and the verdict of the whole.
+
+    Args:
+        out: where to.
+        result: of the run.
+        kept: path of its folder, if it was stored.
+    """
+    out.print(Text(title(result.spec), "bold"))
+    for label, text in _rows(result):
+        out.print(_line(label, text))
+    out.print(_line("checks", _checks(result)))
+    if result.trace_hash is not None:
+        out.print(_line("trace", f"{result.trace_hash} ({number(result.events)} events in {duration(result.took_s)})"))
+    if kept is not None:
+        out.print(_line("kept in", kept))
+    out.print(verdict_line(result))
+
+
+def verdict_line(result: Result) -> Text:
+    """The last line: what to believe."""
+    word = Text(result.verdict.upper(), _WORD_STYLE[result.verdict])
+    if result.error is not None:
+        return Text.assemble(("HARNESS FAILED", "bold red"), f": {result.error}")
+    if result.trial == "void":
+        return Text.assemble(word, ", and the trial is ", ("void", "yellow"), f": {result.void_reason}")
+    if result.verdict == "unknown":
+        undecided = ", ".join(name for name, verdict in sorted(result.checks.items()) if verdict == "unknown")
+        return Text.assemble(word, f": {undecided} could not be decided; a larger --check-budget may")
+    return word

@@ -1,0 +1,405 @@
+"""Faults as people write them on the command line: ``crash leader at 5s for 2s``.
+
+Every kind is a row of :data:`FORMS`: its positional words, then keywords with a value each, in any order. From the row
+follow the parser, the formatter, the help, and every error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ..errors import UsageError, unknown_name
+from ..network.latency import (
+    Constant,
+    Empirical,
+    Exponential,
+    Latency,
+    Lognormal,
+    Mixture,
+    Normal,
+    Pareto,
+    Uniform,
+    parse_latency,
+)
+from ..units import NS_PER, parse_duration
+from .spec import (
+    SIM_ONLY,
+    ClockDrift,
+    ClockJump,
+    Crash,
+    CrashAtWrite,
+    DrainRestart,
+    Fault,
+    FullDisk,
+    LoseDisk,
+    LossyLink,
+    Membership,
+    Partition,
+    Pause,
+    PowerLoss,
+    RetryStorm,
+    RollingRestart,
+    SlowDisk,
+    SlowLink,
+    SlowNode,
+    Stall,
+    ZoneLoss,
+)
+from .targets import SHAPES, ZONE, check_target
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+def exact_duration(ns: int) -> str:
+    """Whole ns in the largest unit that fits, without rounding: ``1.234567s``; :func:`parse_duration` reads it back."""
+    sign, size = ("-", -ns) if ns < 0 else ("", ns)
+    for unit in ("s", "ms", "us"):
+        if size >= NS_PER[unit]:
+            text = f"{(Decimal(size) / NS_PER[unit]).normalize():f}{unit}"
+            if parse_duration(text) == size:
+                return sign + text
+    return f"{sign}{size}ns" if size else "0s"
+
+
+def _duration(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except OverflowError:
+        raise UsageError(f"duration {text!r} is not finite") from None
+
+
+def _offset(text: str) -> int:
+    """A duration with a sign."""
+    return -_duration(text[1:]) if text.startswith("-") else _duration(text.removeprefix("+"))
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{what}, not {text!r}")
+    return number
+
+
+def _factor(text: str) -> float:
+    factor = _number(text.removesuffix("x"), "it is a factor of at least 1, as in 5x")
+    if factor < 1:
+        raise UsageError(f"it is a factor of at least 1, as in 5x, not {text!r}")
+    return factor
+
+
+def _probability(text: str) -> float:
+    probability = _number(text, "it is a probability from 0 to 1")
+    if not 0 <= probability <= 1:
+        raise UsageError(f"it is a probability from 0 to 1, not {text!r}")
+    return probability
+
+
+def _ppm(text: str) -> float:
+    what = "it is a drift in parts per million, above -1000000, as in 500ppm"
+    ppm = _number(text.removesuffix("ppm"), what)
+    if ppm <= -1e6:
+        raise UsageError(f"{what}, not {text!r}")
+    return ppm
+
+
+def _plain(number: float) -> str:
+    """The shortest text that reads back as the same float, without a needless ``.0``."""
+    return repr(number).removesuffix(".0")
+
+
+def format_latency(latency: Latency) -> str:
+    """The exact notation of a latency; :func:`parse_latency` reads it back (an ``Empirical`` has none)."""
+    match latency:
+        case Constant(delay):
+            return exact_duration(delay)
+        case Uniform(low, high):
+            return f"uniform({exact_duration(low)}, {exact_duration(high)})"
+        case Normal(mean, sigma):
+            return f"normal({exact_duration(mean)}, {exact_duration(sigma)})"
+        case Lognormal(median, shape):
+            return f"lognormal({exact_duration(median)}, {_plain(shape)})"
+        case Exponential(mean):
+            return f"exponential({exact_duration(mean)})"
+        case Pareto(minimum, alpha):
+            return f"pareto({exact_duration(minimum)}, {_plain(alpha)})"
+        case Mixture(parts):
+            return "mix(" + ", ".join(f"{_plain(weight)}: {format_latency(part)}" for weight, part in parts) + ")"
+        case Empirical():
+            return str(latency)
+    raise TypeError(f"not a latency: {latency!r}")
+
+
+@dataclass(frozen=True)
+class Value:
+    """How one field is read and written. ``example`` shows it in errors and help."""
+
+    example: str
+    parse: Callable[[str], Any]
+    format: Callable[[Any], str]
+
+
+START = Value("5s", _duration, exact_duration)
+TIME = Value("2s", _duration, exact_duration)
+SMALL = Value("20ms", _duration, exact_duration)
+OFFSET = Value("-5s", _offset, exact_duration)
+FACTOR = Value("5x", _factor, lambda factor: _plain(factor) + "x")
+SHARE = Value("0.2", _probability, _plain)
+PPM = Value("500ppm", _ppm, lambda ppm: _plain(ppm) + "ppm")
+DELAY = Value("20ms", parse_latency, format_latency)
+WORD = Value("leader", str, str)
+
+# --- forms ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Form:
+    """One kind of fault.
+
+    Attributes:
+        make: the Struct.
+        help: what happens, for people.
+        words: positional fields, in order.
+        keywords: keyword -> (field, how it is read).
+        fixed: fields that follow from the kind.
+        optional: values of fields (positional or not) that may be left out.
+    """
+
+    make: type[Any]
+    help: str
+    words: tuple[str, ...] = ("target",)
+    keywords: Mapping[str, tuple[str, Value]] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
+
+
+_AT = {"at": ("at", START)}
+_LENGTH = {**_AT, "for": ("length", TIME)}
+_DOWN = {**_AT, "for": ("down", TIME)}
+_VIA = {"via": ("target", WORD), **_AT}
+
+FORMS: dict[str, Form] = {
+    "crash": Form(
+        Crash,
+        "Killed (SIGKILL); back after the time given with what its disk kept, or never.",
+        keywords=_DOWN,
+        optional={"down": None},
+    ),
+    "crash-at-write": Form(
+        CrashAtWrite,
+        "The next server to finish a sync is killed just after what waited for it has left (simulator only).",
+        (),
+        _DOWN,
+    ),
+    "power-loss": Form(PowerLoss, "All servers die at the same instant; all are back after the time given.", (), _DOWN),
+    "rolling-restart": Form(
+        RollingRestart,
+        "One server after the other is drained, killed, and back after the time given; then a gap.",
+        (),
+        {**_DOWN, "gap": ("gap", SMALL)},
+    ),
+    "drain": Form(
+        DrainRestart,
+        "Asked to hand over its duties, killed after the grace, back after the time given.",
+        keywords={**_AT, "grace": ("grace", SMALL), "for": ("down", TIME)},
+    ),
+    "lose-disk": Form(LoseDisk, "Killed, and back with an empty disk (simulator only).", keywords=_DOWN),
+    "pause": Form(
+        Pause, "Stopped (SIGSTOP) and continued; timers that ran out meanwhile all fire at once.", keywords=_LENGTH
+    ),
+    "stall": Form(
+        Stall, "Computes one more step, then stands still before its effects leave (simulator only).", keywords=_LENGTH
+    ),
+    "partition": Form(
+        Partition,
+        "Links are cut between groups of nodes; clients fall on random sides.",
+        ("shape", "target"),
+        _LENGTH,
+        optional={"target": "random"},
+    ),
+    "slow-node": Form(SlowNode, "Its CPU takes so many times as long.", keywords={"by": ("factor", FACTOR), **_LENGTH}),
+    "slow-link": Form(
+        SlowLink,
+        "Every message to or from it takes so much longer; any latency will do.",
+        keywords={"by": ("extra", DELAY), **_LENGTH},
+    ),
+    "lossy-link": Form(
+        LossyLink,
+        "Messages to or from it are lost, and doubled, with these probabilities.",
+        keywords={"by": ("loss", SHARE), "duplication": ("duplication", SHARE), **_LENGTH},
+        optional={"duplication": 0.0},
+    ),
+    "slow-disk": Form(SlowDisk, "Every sync takes so much longer.", keywords={"by": ("extra", SMALL), **_LENGTH}),
+    "full-disk": Form(FullDisk, "Writes fail for want of space.", keywords=_LENGTH),
+    "clock-jump": Form(ClockJump, "Its wall clock jumps, either way.", keywords={"by": ("offset", OFFSET), **_AT}),
+    "clock-drift": Form(
+        ClockDrift,
+        "Its clocks run fast, or slow, by so many parts per million.",
+        keywords={"by": ("ppm", PPM), **_LENGTH},
+    ),
+    "zone-loss": Form(ZoneLoss, "All servers of the zone are killed; back after the time given.", ("zone",), _DOWN),
+    "retry-storm": Form(
+        RetryStorm, "Clients are cut off from the servers; then their retries arrive together.", (), _LENGTH
+    ),
+    "add": Form(
+        Membership,
+        "The operator asks a server to make the node a member.",
+        ("node",),
+        _VIA,
+        {"action": "add"},
+        {"target": "leader"},
+    ),
+    "remove": Form(
+        Membership,
+        "The operator asks a server to end the node's membership.",
+        ("node",),
+        _VIA,
+        {"action": "remove"},
+        {"target": "leader"},
+    ),
+}
+"""By the first word of the notation: the tags of the faults, except that ``membership`` is written add or remove."""
+
+KINDS: tuple[str, ...] = tuple(dict.fromkeys(form.make.__struct_config__.tag for form in FORMS.values()))
+"""The tags of all faults."""
+
+
+def tag_of(fault: Fault) -> str:
+    """``crash``, ``power-loss`` ...: what names a fault's kind in records and in a nemesis."""
+    return str(type(fault).__struct_config__.tag)
+
+
+def usage(kind: str) -> str:
+    """How a kind is written: ``crash TARGET at 2s [for 2s]``."""
+    form = FORMS[kind]
+    parts = [kind]
+    for name in form.words:
+        text = "|".join(SHAPES) if name == "shape" else name.upper()
+        parts.append(f"[{text}]" if name in form.optional else text)
+    for keyword, (name, value) in form.keywords.items():
+        text = f"{keyword} {value.example}"
+        parts.append(f"[{text}]" if name in form.optional else text)
+    return " ".join(parts)
+
+
+# --- parsing -------------------------------------------------------------------------------------------------------
+
+
+def parse_fault(text: str) -> Fault:
+    """Read one fault.
+
+    Raises:
+        UsageError: one sentence with the word that is wrong, what is allowed, and the nearest valid name.
+    """
+    words = _words(text)
+    if not words:
+        raise UsageError("the fault is empty: write for example 'crash leader at 5s for 2s'")
+    kind, rest = words[0], words[1:]
+    if kind in SHAPES:
+        kind, rest = "partition", words
+    if kind not in FORMS:
+        raise unknown_name("fault", kind, FORMS)
+    form = FORMS[kind]
+    values: dict[str, Any] = {}
+    for name in form.words:
+        if not rest or rest[0] in form.keywords:
+            if name in form.optional:
+                continue
+            raise UsageError(f"fault {text!r} names no {name}: write '{usage(kind)}'")
+        word, rest = rest[0], rest[1:]
+        if name == "shape" and word not in SHAPES:
+            raise unknown_name("partition", word, SHAPES)
+        values[name] = word
+    _read_keywords(text, kind, form, rest, values)
+    for keyword, (name, _) in form.keywords.items():
+        if name not in values and name not in form.optional:
+            raise UsageError(f"fault {text!r} lacks {keyword!r}: write '{usage(kind)}'")
+    fault: Fault = form.make(**{**form.optional, **form.fixed, **values})
+    return fault
+
+
+def _read_keywords(text: str, kind: str, form: Form, words: list[str], values: dict[str, Any]) -> None:
+    while words:
+        keyword, words = words[0], words[1:]
+        if keyword not in form.keywords:
+            close = difflib.get_close_matches(keyword, form.keywords, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}, as in" if close else "write"
+            raise UsageError(f"fault {text!r}: {keyword!r} is not understood: {hint} '{usage(kind)}'")
+        name, value = form.keywords[keyword]
+        if name in values:
+            raise UsageError(f"fault {text!r} says {keyword!r} twice: write '{usage(kind)}'")
+        if not words or words[0] in form.keywords:
+            raise UsageError(f"fault {text!r}: {keyword!r} lacks its value: write '{usage(kind)}'")
+        try:
+            values[name] = value.parse(words[0])
+        except UsageError as error:
+            raise UsageError(f"fault {text!r}: {keyword!r} is wrong: {error}") from None
+        words = words[1:]
+
+
+def _words(text: str) -> list[str]:
+    """Split at white space outside parentheses."""
+    words, depth, current = [], 0, ""
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if char.isspace() and depth <= 0:
+            if current:
+                words.append(current)
+            current = ""
+        else:
+            current += char
+    return [*words, current] if current else words
+
+
+def format_fault(fault: Fault) -> str:
+    """The notation of a fault; :func:`parse_fault` reads it back exactly (but for an ``Empirical`` latency)."""
+    kind = fault.action if isinstance(fault, Membership) else tag_of(fault)
+    form = FORMS[kind]
+    parts = [kind]
+    for name in form.words:
+        value = getattr(fault, name)
+        if name not in form.optional or value != form.optional[name]:
+            parts.append(value)
+    for keyword, (name, how) in form.keywords.items():
+        value = getattr(fault, name)
+        if name not in form.optional or value != form.optional[name]:
+            parts += [keyword, how.format(value)]
+    return " ".join(parts)
+
+
+# --- validation at the level of names ------------------------------------------------------------------------------
+
+
+def validate_target(fault: Fault, servers: Sequence[str], clients: int, zones: Collection[str] = ()) -> None:
+    """Check that what the fault names exists.
+
+    Args:
+        fault: any.
+        servers: names of the servers.
+        clients: how many clients there are, named ``c1`` ....
+        zones: names of the zones.
+
+    Raises:
+        UsageError: it does not.
+    """
+    names = [f"c{index + 1}" for index in range(clients)]
+    try:
+        if isinstance(fault, ZoneLoss):
+            check_target(ZONE + fault.zone, servers, names, zones)
+        elif not isinstance(fault, CrashAtWrite | PowerLoss | RollingRestart | RetryStorm):
+            check_target(fault.target, servers, names, zones)
+    except UsageError as error:
+        raise UsageError(f"fault '{format_fault(fault)}': {error}") from None
+
+
+def check_runtime(fault: Fault, runtime: str) -> None:
+    """Raise :class:`UsageError` if the fault cannot be made in that world."""
+    if runtime != "sim" and isinstance(fault, SIM_ONLY):
+        raise UsageError(f"fault '{format_fault(fault)}' exists in the simulator only: use --runtime sim")

@@ -1,0 +1,272 @@
+"""Histories on disk: Parquet at the end of a run, an Arrow stream while it goes.
+
+A Parquet file is unreadable without its footer, which is written last: a run that is killed would leave nothing. So
+:class:`HistoryWriter` appends record batches to an Arrow IPC stream, every complete batch of which can be read
+whatever follows it, and turns it into Parquet when the run ends. One file instead of numbered parts, because then
+there is nothing to collect, count or clean up, and "how far did it get" is its length.
+
+Batches are handed to the operating system, not synced: a killed process loses none of them; only a machine that loses
+power does.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from ..errors import HarnessError, UsageError
+from .history import COLUMNS, History, HistoryBuilder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = b"quorumbench-history"
+VERSION = b"1"
+UNFINISHED = ".unfinished"
+"""Appended to the path while a run goes; what a crashed run leaves, and :func:`read_history` reads too."""
+_TYPES = {"q": "int64", "i": "int32", "b": "int8"}
+
+
+def write_history(history: History, path: str | os.PathLike[str]) -> None:
+    """Store a history as Parquet, whole or not at all: a reader never sees half a file.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table([getattr(history, name) for name in COLUMNS], schema=_schema())
+    temporary = _temporary(target)
+    try:
+        pq.write_table(table, temporary, compression="zstd")
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_history(path: str | os.PathLike[str]) -> History:
+    """A stored history, in order of invocation: a finished file, or the ``.unfinished`` one of a crashed run.
+
+    Of an unfinished one, every batch that was stored whole.
+
+    Raises:
+        UsageError: the file is missing, truncated, or not a history.
+    """
+    source = Path(path)
+    if not source.is_file():
+        left = source.with_name(source.name + UNFINISHED)
+        if left.is_file():
+            raise UsageError(f"history {source} is missing: its run did not finish, what it stored is in {left}")
+        raise UsageError(f"history {source} is missing: there is no such file")
+    unfinished = source.suffix == UNFINISHED
+    table = _read_stream(source) if unfinished else _read_parquet(source)
+    found = table.schema.metadata or {}
+    if found.get(b"format") != FORMAT:
+        raise UsageError(f"{source} is not a history: it was not written by quorumbench")
+    if found.get(b"version") != VERSION:
+        version = found.get(b"version", b"?").decode()
+        raise UsageError(f"history {source} has format version {version}: this is version {VERSION.decode()}")
+    if not table.schema.equals(_schema()):
+        raise UsageError(f"history {source} is damaged: its columns are not those of version {VERSION.decode()}")
+    if any(column.null_count for column in table.columns):
+        raise UsageError(f"history {source} is damaged: some of its cells are empty")
+    columns = {name: np.array(table.column(name).to_numpy()) for name in COLUMNS}
+    invoked = columns["invoked"]
+    if np.any(invoked[1:] < invoked[:-1]):  # streamed in the order of completion
+        order = np.argsort(invoked, kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+    return History(**columns)
+
+
+class HistoryWriter:
+    """Stores operations while a run goes, from a thread of its own: :meth:`add` never waits for the disk.
+
+    Rows are handed over every ``interval_s`` seconds, or sooner when ``batch`` of them wait. If the disk does not keep
+    up, they wait in memory, up to ``limit`` rows.
+
+    Use it as a context manager: it closes, and so keeps what there is, also when the run fails.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, interval_s: float = 0.5, batch: int = 50_000, limit: int = 5_000_000
+    ) -> None:
+        """Start writing to ``path`` + ``.unfinished``; ``path`` itself appears at :meth:`close`.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        import pyarrow as pa
+
+        self.path = Path(path)
+        self.unfinished = self.path.with_name(self.path.name + UNFINISHED)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._interval_s = interval_s
+        self._batch = batch
+        self._limit = limit
+        self._rows = HistoryBuilder()
+        self._lock = threading.Lock()  # held for one append or one exchange of builders, never during a write
+        self._wake = threading.Event()
+        self._closing = False
+        self._closed = False
+        self._error: Exception | None = None
+        self._written = 0
+        self._file = self.unfinished.open("wb")
+        self._stream = pa.ipc.new_stream(self._file, _schema())
+        self._store()  # the stream begins lazily, with the first batch: an empty one makes it readable from now on
+        self._thread = threading.Thread(target=self._run, name="history-writer", daemon=True)
+        self._thread.start()
+
+    def add(self, **operation: int) -> None:
+        """Append one operation; the arguments are those of :meth:`HistoryBuilder.add`.
+
+        Raises:
+            HarnessError: the disk failed, or has fallen ``limit`` rows behind.
+        """
+        if self._error is not None:
+            self._fail(self._error)
+        with self._lock:
+            self._rows.add(**operation)
+            waiting = len(self._rows)
+        if waiting >= self._batch:
+            if waiting > self._limit:
+                raise HarnessError(f"history {self.path}: the disk does not keep up, {waiting} operations wait for it")
+            self._wake.set()
+
+    def flush(self, timeout_s: float = 10.0) -> None:
+        """Wait until all that was added is with the operating system. Not for an event loop.
+
+        Raises:
+            HarnessError: the disk failed, or did not take it in time.
+        """
+        with self._lock:
+            goal = self._written + len(self._rows)
+        deadline = monotonic() + timeout_s
+        while self._written < goal and self._error is None and monotonic() < deadline:
+            self._wake.set()
+            threading.Event().wait(0.002)
+        if self._error is not None:
+            self._fail(self._error)
+        if self._written < goal:
+            raise HarnessError(f"history {self.path}: the disk took longer than {timeout_s:g} s")
+
+    def close(self) -> None:
+        """Write the rest and turn the stream into the Parquet file. Again: no effect.
+
+        Raises:
+            HarnessError: the disk failed; what was stored before is in the ``.unfinished`` file.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+        if self._error is None:
+            try:
+                self._stream.close()
+                self._file.close()
+                self._convert()
+            except Exception as error:
+                self._error = error
+        self._file.close()
+        if self._error is not None:
+            self._fail(self._error)
+
+    def __enter__(self) -> HistoryWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _fail(self, error: Exception) -> NoReturn:
+        raise HarnessError(f"history {self.path} could not be written: {error}") from error
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._wake.wait(self._interval_s)
+                self._wake.clear()
+                closing = self._closing  # read before taking the rows: none is added after it is set
+                if len(self._rows):
+                    self._store()
+                if closing:
+                    return
+        except Exception as error:  # shown by the next add, flush or close
+            self._error = error
+
+    def _store(self) -> None:
+        import pyarrow as pa
+
+        with self._lock:
+            rows, self._rows = self._rows, HistoryBuilder()
+        arrays = [pa.array(np.frombuffer(rows.columns[name], dtype=_TYPES[code])) for name, code in COLUMNS.items()]
+        self._stream.write_batch(pa.record_batch(arrays, schema=_schema()))
+        self._file.flush()
+        self._written += len(rows)
+
+    def _convert(self) -> None:
+        """Batch by batch, so that a long run is never in memory as a whole."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        temporary = _temporary(self.path)
+        try:
+            with (
+                pa.ipc.open_stream(str(self.unfinished)) as stream,
+                pq.ParquetWriter(temporary, _schema(), compression="zstd") as parquet,
+            ):
+                for batch in stream:
+                    parquet.write_batch(batch)
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.unfinished.unlink()
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    fields = [pa.field(name, _TYPES[code]) for name, code in COLUMNS.items()]
+    return pa.schema(fields, metadata={b"format": FORMAT, b"version": VERSION})
+
+
+def _read_parquet(source: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(source).read()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        with source.open("rb") as file:
+            begins = file.read(4)
+        what = "truncated or damaged" if begins == b"PAR1" else "not a history: it is not Parquet"
+        raise UsageError(f"{source} is {what}") from error
+
+
+def _read_stream(source: Path) -> Any:
+    import pyarrow as pa
+
+    batches = []
+    try:
+        stream = pa.ipc.open_stream(source.read_bytes())
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UsageError(f"{source} is not a history: nothing in it can be read") from error
+    with suppress(pa.ArrowInvalid, OSError):  # cut in the middle of a batch: what was stored before it stands
+        batches.extend(stream)
+    return pa.Table.from_batches(batches, schema=stream.schema)

@@ -1,0 +1,353 @@
+"""What the template shows: tables of formatted cells with the raw value to sort by."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..stats.intervals import interval
+from ..sweep.grid import axis_title, show
+from ..sweep.result import SweepResult
+from ..sweep.store import Row
+from ..trial import Result
+
+SYMBOLS = {"valid": "✓", "invalid": "✗", "unknown": "?"}
+MOST_TRIALS = 200
+"""Trials listed one by one; the Parquet files hold the rest."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: text, the value it sorts by, and a class for its look."""
+
+    text: str
+    value: float | str = ""
+    look: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: heading, explanation, and whether its heading stands upright to save room."""
+
+    name: str
+    title: str = ""
+    upright: bool = False
+    numeric: bool = True
+
+
+@dataclass
+class Table:
+    """Columns and rows of cells."""
+
+    columns: list[Column]
+    rows: list[list[Cell]] = field(default_factory=list)
+
+
+def seconds_text(value: float | None) -> str:
+    """A duration for people, three digits: ``74 ms``, ``1.28 s``."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0:
+        return "0"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if abs(value) >= scale or unit == "µs":
+            return f"{_three(value / scale)} {unit}"
+    raise AssertionError
+
+
+def _three(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text and digits > 2 else text
+
+
+def number_text(value: float | None) -> str:
+    """A number for people: three digits below 1000, thousands separated above."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else _three(value)
+
+
+def _sortable(value: float | None) -> float | str:
+    return "" if value is None or math.isnan(value) else value
+
+
+def _figure(value: float | None, text: Callable[[float | None], str] = seconds_text, title: str = "") -> Cell:
+    return Cell(text(value), _sortable(value), "number", title)
+
+
+def _with_interval(values: Sequence[float]) -> Cell:
+    """Median with its interval; of few trials the mean with their range, as a t interval of two says nothing."""
+    found = interval(values)
+    if found.n == 0 or (not found.known and found.n == 1):
+        return _figure(found.estimate)
+    low, high = (min(values), max(values)) if found.few else (found.low, found.high)
+    span = seconds_text(low), seconds_text(high)
+    first = span[0].split(" ")[0] if span[0].split(" ")[-1] == span[1].split(" ")[-1] else span[0]
+    word = "mean and range" if found.few else f"median and {found.level:.0%} interval ({found.method})"
+    text = f"{seconds_text(found.estimate)} ({first}–{span[1]})"
+    return Cell(text, found.estimate, "number", f"{word} of {found.n} trials")
+
+
+# --- one row a cell ------------------------------------------------------------------------------------------------
+
+MEDIANS: tuple[tuple[str, str, str, str], ...] = (
+    ("ops/s", "throughput_ops_s", "ok operations a second over the measured window", "number"),
+    ("p50", "p50_s", "response time from the intended start", "seconds"),
+    ("p99", "p99_s", "response time from the intended start", "seconds"),
+    ("p99.9", "p999_s", "response time from the intended start", "seconds"),
+    ("unavailable", "unavailable_s", "longest gap between acknowledged operations beyond chance", "interval"),
+    ("detect", "detect_s", "fault to first suspicion", "seconds"),
+    ("elect", "elect_s", "first suspicion to the election that lasted", "seconds"),
+    ("commit", "commit_s", "election to the first commit of the new term", "seconds"),
+    ("messages/op", "messages_per_operation", "between servers, an ok operation", "number"),
+)
+
+
+def check_names(rows: Iterable[Row]) -> list[str]:
+    """Every check of any trial: linearizability first, liveness last."""
+    names = {name for row in rows for name in row.result.checks}
+    rank = {"linearizable": 0, "liveness": 3, "no_handler_crash": 2}
+    return sorted(names, key=lambda name: (rank.get(name, 1), name))
+
+
+def groups(result: SweepResult) -> list[tuple[int, str, list[Row]]]:
+    """(cell, runtime, rows) in the grid's order, simulated before live."""
+    points = [dict(point) for point in result.description.points]
+    found: dict[tuple[int, str], list[Row]] = {}
+    for row in result.rows:
+        if row.point in points:
+            found.setdefault((points.index(row.point), row.result.runtime), []).append(row)
+    order = {"sim": 0, "ray": 1}
+    return [(cell, world, found[cell, world]) for cell, world in sorted(found, key=lambda k: (k[0], order[k[1]]))]
+
+
+def world(runtime: str) -> str:
+    """The runtime in a word for people."""
+    return "live" if runtime == "ray" else "simulated"
+
+
+def cell_table(result: SweepResult) -> Table:
+    """One row for each cell and world: medians over complete trials, and the worst verdict of each check over all."""
+    checks = check_names(result.rows)
+    axes = result.axes
+    columns = [Column(axis_title(name)) for name in axes]
+    columns += [Column("world", numeric=False), Column("trials", "complete trials; void and failed ones beside them")]
+    columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
+    columns += [Column(name, f"{explained}; median over trials") for name, _, explained, _ in MEDIANS]
+    table = Table(columns)
+    frame = result.frame()
+    for cell, runtime, rows in groups(result):
+        point = result.description.points[cell]
+        mine = frame[(frame["cell"] == cell) & (frame["runtime"] == runtime)]
+        complete = mine[mine["trial"] == "complete"]
+        cells = [_axis(name, point[name]) for name in axes]
+        cells.append(Cell(world(runtime), runtime))
+        cells.append(_count(rows))
+        cells += [_checked([row.result for row in rows], name) for name in checks]
+        for _, column, _, kind in MEDIANS:
+            if kind == "interval":
+                cells.append(_with_interval([float(value) for value in complete[column].dropna()]))
+            else:
+                value = float(complete[column].median()) if len(complete) else math.nan
+                cells.append(_figure(value, number_text if kind == "number" else seconds_text))
+        table.rows.append(cells)
+    return table
+
+
+def _axis(name: str, value: Any) -> Cell:
+    first = value[0] if isinstance(value, tuple) and value else value
+    return Cell(show(name, value), first if isinstance(first, (int, float)) else str(first), "number")
+
+
+def _count(rows: Sequence[Row]) -> Cell:
+    failed = sum(row.result.error is not None for row in rows)
+    void = sum(row.result.trial == "void" for row in rows) - failed
+    complete = len(rows) - failed - void
+    extra = [f"{void} void"] * bool(void) + [f"{failed} failed"] * bool(failed)
+    text = f"{complete}" + (f" + {', '.join(extra)}" if extra else "")
+    return Cell(text, complete, "number warn" if extra else "number")
+
+
+def _checked(results: Sequence[Result], name: str) -> Cell:
+    words = Counter(result.checks[name] for result in results if name in result.checks)
+    if not words:
+        return Cell("–", 9, "verdict", f"{name}: not checked in this world")
+    worst = next(word for word in ("invalid", "unknown", "valid") if words[word])
+    title = f"{name}: " + ", ".join(f"{words[word]} {word}" for word in ("valid", "unknown", "invalid") if words[word])
+    count = "" if worst == "valid" else f" {words[worst]}"
+    rank = ("invalid", "unknown", "valid").index(worst)
+    return Cell(SYMBOLS[worst] + count, rank, f"verdict {worst}", title)
+
+
+# --- one row a trial -----------------------------------------------------------------------------------------------
+
+
+def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
+    """One row for each of these trials."""
+    checks = check_names(result.rows)
+    axes = result.axes
+    columns = [Column(axis_title(name)) for name in axes]
+    columns += [Column("world", numeric=False), Column("seed"), Column("ok/fail/info", "operations by outcome")]
+    columns += [Column(name.replace("_", " "), upright=True) for name in checks]
+    columns += [Column(name, explained) for name, _, explained, _ in MEDIANS]
+    columns.append(Column("remark", numeric=False))
+    table = Table(columns)
+    for row in rows:
+        found = row.result
+        counted = found.operations
+        cells = [_axis(name, row.point.get(name, "")) for name in axes]
+        cells += [Cell(world(found.runtime), found.runtime), Cell(str(found.seed), found.seed, "number")]
+        cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
+        cells += [_checked([found], name) for name in checks]
+        latency, recovery = found.latency_s, found.recovery_s
+        cells.append(_figure(found.throughput_ops_s, number_text))
+        cells += [_figure(value) for value in (latency.p50, latency.p99, latency.p999)]
+        resolution = found.unavailable_resolution_s
+        cells.append(
+            _figure(found.unavailable_s, title="" if resolution is None else f"resolution {seconds_text(resolution)}")
+        )
+        cells += [_figure(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
+        cells.append(_figure(found.messages_per_operation, number_text))
+        cells.append(_remark(found))
+        table.rows.append(cells)
+    return table
+
+
+def _remark(result: Result) -> Cell:
+    if result.error is not None:
+        return Cell(f"failed: {result.error}", "0", "remark bad")
+    broken = [verdict.name for verdict in result.violations]
+    if broken:
+        return Cell("violated: " + ", ".join(broken), "1", "remark bad")
+    if result.trial == "void":
+        return Cell(f"void: {result.void_reason}", "2", "remark warn")
+    return Cell("bounded by the harness", "3", "remark warn") if result.harness_bound else Cell("", "9", "remark")
+
+
+def notable(rows: Sequence[Row]) -> list[Row]:
+    """Trials worth a row of their own: failed, violating, void and live ones."""
+
+    def odd(row: Row) -> bool:
+        result = row.result
+        return result.error is not None or result.verdict != "valid" or result.trial == "void"
+
+    chosen = [row for row in rows if odd(row)][:MOST_TRIALS] + [
+        row for row in rows if row.result.runtime == "ray" and not odd(row)
+    ]
+    return chosen[: 2 * MOST_TRIALS]
+
+
+# --- the rest ------------------------------------------------------------------------------------------------------
+
+
+def matrix(result: SweepResult) -> Table:
+    """Check by world: how many trials each verdict was given."""
+    worlds = [runtime for runtime in ("sim", "ray") if any(row.result.runtime == runtime for row in result.rows)]
+    columns = [Column("check", numeric=False)]
+    for runtime in worlds:
+        columns += [Column(f"{SYMBOLS[word]} {word}, {world(runtime)}") for word in SYMBOLS]
+    table = Table(columns)
+    for name in [*check_names(result.rows), "all together"]:
+        cells = [Cell(name.replace("_", " "), name)]
+        for runtime in worlds:
+            words = Counter(
+                row.result.verdict if name == "all together" else row.result.checks.get(name, "")
+                for row in result.rows
+                if row.result.runtime == runtime
+            )
+            for word in SYMBOLS:
+                look = f"number {word}" if words[word] else "number none"
+                cells.append(Cell(f"{words[word]:,}" if words[word] else "–", words[word], look))
+        table.rows.append(cells)
+    return table
+
+
+def totals(result: SweepResult) -> list[tuple[str, str]]:
+    """(text, look) of the badges under the answer."""
+    rows = [row.result for row in result.rows]
+    simulated = sum(found.runtime == "sim" for found in rows)
+    failed = sum(found.error is not None for found in rows)
+    void = sum(found.trial == "void" for found in rows) - failed
+    invalid = sum(found.verdict == "invalid" for found in rows)
+    unknown = sum(found.verdict == "unknown" for found in rows) - failed
+    badges = [(f"{simulated:,} simulated trials", ""), (f"{len(rows) - simulated:,} live trials", "")]
+    if invalid:
+        badges.append((f"✗ {invalid:,} {'violation' if invalid == 1 else 'violations'}", "invalid"))
+    elif rows and len(rows) > failed + void:
+        badges.append(("✓ no violation found", "valid"))
+    badges += [(f"? {unknown:,} unknown", "unknown")] * bool(unknown)
+    badges += [(f"{void:,} void", "unknown")] * bool(void)
+    badges += [(f"{failed:,} failed", "invalid")] * bool(failed)
+    return badges
+
+
+def floor_table(rows: Sequence[Row]) -> Table | None:
+    """The floors measured, one a client count, and how many trials were bounded by them; None without live trials."""
+    live = [row.result for row in rows if row.result.floor is not None]
+    if not live:
+        return None
+    table = Table(
+        [
+            Column("clients"),
+            Column("link round trip", "of the bare link between two actors"),
+            Column("link messages/s", "peak of the bare link"),
+            Column("null protocol messages/s", "actors that do nothing with a message"),
+            Column("replicated log ops/s", "a bare log, closed loop, at this client count"),
+            Column("trials"),
+            Column("bounded by the harness", "within 10% of the null protocol"),
+        ]
+    )
+    seen: dict[tuple[int, float], list[Result]] = {}
+    for result in live:
+        assert result.floor is not None
+        seen.setdefault((result.spec.workload.clients, result.floor.link_rtt_s), []).append(result)
+    for (clients, _), results in sorted(seen.items(), key=lambda item: item[0]):
+        floor = results[0].floor
+        assert floor is not None
+        bound = sum(result.harness_bound for result in results)
+        table.rows.append(
+            [
+                Cell(str(clients), clients, "number"),
+                _figure(floor.link_rtt_s),
+                _figure(floor.link_messages_s, number_text),
+                _figure(floor.null_messages_s, number_text),
+                _figure(floor.log_ops_s, number_text),
+                Cell(str(len(results)), len(results), "number"),
+                Cell(str(bound), bound, "number warn" if bound else "number"),
+            ]
+        )
+    return table
+
+
+BIASES: tuple[tuple[str, str, str], ...] = (
+    ("generator lateness, p99", "generator_lateness_p99_s", "sent later than intended: it would hide waiting"),
+    ("generator CPU", "generator_cpu", "share of a core; near 1 the generator is the bottleneck"),
+    ("operations shed", "shed", "not started because too many were under way"),
+    ("longest garbage collection", "gc_pause_max_s", "a pause of the harness, not of the protocol"),
+    ("timer lateness, p99", "timer_lateness_p99_s", "timers that fire late lengthen every timeout"),
+    ("CPU steal", "steal", "share of time the host gave to others"),
+)
+
+
+def bias_table(rows: Sequence[Row]) -> Table | None:
+    """What was measured of the harness itself: median and worst over live trials; None without any."""
+    measured = [row.result.bias for row in rows if row.result.bias is not None]
+    if not measured:
+        return None
+    table = Table([Column("what", numeric=False), Column("median"), Column("worst"), Column("why", numeric=False)])
+    for name, attribute, why in BIASES:
+        values = sorted(float(getattr(bias, attribute)) for bias in measured)
+        text = seconds_text if attribute.endswith("_s") else number_text
+        if attribute in ("generator_cpu", "steal"):
+            text = lambda value: "–" if value is None else f"{value:.1%}"  # noqa: E731
+        middle = values[len(values) // 2]
+        table.rows.append([Cell(name), _figure(middle, text), _figure(values[-1], text), Cell(why)])
+    return table

@@ -1,0 +1,258 @@
+"""Figures: seaborn and matplotlib, drawn to be read on a phone, in print, in light and in dark.
+
+Text, axes and grid are drawn in stand-in colours that :func:`to_svg` replaces by the page's own.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from ..stats.intervals import interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, GRID, PAPER = "#010101", "#020202", "#030303"
+"""Stand-ins for the page's text, grid and background colours."""
+WIDTH, HEIGHT = 5.4, 3.5
+"""Inches at 72 points: narrow enough that its 9 point text stays readable when scaled to a phone."""
+SHOWN = 150
+"""Simulated trials drawn as dots a group; bands and medians always use all."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One colour of a figure: for each tick of the x axis, values of simulated and of live trials."""
+
+    label: str
+    simulated: Sequence[Sequence[float]]
+    live: Sequence[Sequence[float]]
+
+
+@contextmanager
+def style() -> Iterator[list[Any]]:
+    """Drawing inside this context looks like the rest of the report; yields the (colour-blind safe) palette."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import seaborn as sns
+
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9.5,
+        "axes.titlesize": 9.5,
+        "axes.labelsize": 9.5,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": INK,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "legend.frameon": False,
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+        "savefig.facecolor": "none",
+        "figure.constrained_layout.use": True,
+    }
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # seaborn 0.13 passes arguments that matplotlib 3.11 renamed; the pictures are right.
+        warnings.filterwarnings("ignore", category=PendingDeprecationWarning, module="seaborn")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="seaborn")
+        yield list(sns.color_palette("colorblind"))
+
+
+def _spread(count: int, width: float) -> np.ndarray[Any, Any]:
+    """Horizontal offsets within +-width/2 that look random and are the same each time."""
+    golden = 0.6180339887
+    return ((np.arange(count) * golden) % 1.0 - 0.5) * width
+
+
+def _nice_log(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis with plain numbers, where the values span more than a factor of 6."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    positive = [value for value in values if value > 0]
+    if not positive or min(positive) < max(positive) / 1e4 or max(positive) / min(positive) < 6:
+        axes.set_ylim(bottom=0)
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def band(axes: Axes, x: float, values: Sequence[float], colour: Any, *, width: float = 0.2) -> None:
+    """Dots for trials, a thin line for their middle 90%, a thick one for the middle half, a tick for the median."""
+    data = np.sort(np.asarray(values, dtype=float))
+    if len(data) == 0:
+        return
+    shown = data if len(data) <= SHOWN else data[np.linspace(0, len(data) - 1, SHOWN).round().astype(int)]
+    axes.scatter(
+        x + _spread(len(shown), width), shown, s=5, color=colour, alpha=0.4, linewidths=0, zorder=2, rasterized=False
+    )
+    low, lower, median, upper, high = np.quantile(data, [0.05, 0.25, 0.5, 0.75, 0.95])
+    axes.plot([x, x], [low, high], color=colour, linewidth=1.4, solid_capstyle="round", zorder=3)
+    axes.plot([x, x], [lower, upper], color=colour, linewidth=5.5, solid_capstyle="butt", zorder=4)
+    axes.plot([x - 0.045, x + 0.045], [median, median], color=PAPER, linewidth=1.8, zorder=5)
+
+
+def distribution(series: Sequence[Series], ticks: Sequence[str], *, x_label: str, y_label: str) -> Figure:
+    """Values by group and series: simulated trials as a distribution, live trials as diamonds over it."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    with style() as palette:
+        figure = Figure(figsize=(WIDTH, HEIGHT))
+        axes = figure.subplots()
+        step = 0.8 / max(1, len(series))
+        every: list[float] = []
+        for i, one in enumerate(series):
+            offset = (i - (len(series) - 1) / 2) * step
+            for position, (simulated, live) in enumerate(zip(one.simulated, one.live, strict=True)):
+                x = position + offset
+                band(axes, x, simulated, palette[i], width=step * 0.75)
+                axes.scatter(
+                    [x + (k - (len(live) - 1) / 2) * step * 0.3 for k in range(len(live))],
+                    live,
+                    marker="D",
+                    s=30,
+                    facecolor=PAPER,
+                    edgecolor=INK,
+                    linewidths=1.1,
+                    zorder=6,
+                )
+                every += [*simulated, *live]
+        _nice_log(axes, every)
+        axes.set_xticks(range(len(ticks)), ticks)
+        axes.set_xlim(-0.55, len(ticks) - 0.45)
+        axes.tick_params(axis="x", length=0)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        handles: list[Any] = [
+            Line2D([], [], color=palette[i], linewidth=5, label=f"{one.label}, simulated" if one.label else "simulated")
+            for i, one in enumerate(series)
+        ]
+        if any(len(values) for one in series for values in one.live):
+            diamond = Line2D([], [], marker="D", linestyle="", markersize=5.5, label="live")
+            diamond.set_markerfacecolor(PAPER)
+            diamond.set_markeredgecolor(INK)
+            handles.append(diamond)
+        if len(handles) > 1:
+            figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.4)
+        return figure
+
+
+def stacked(parts: Sequence[tuple[str, Sequence[float]]], ticks: Sequence[str], *, x_label: str) -> Figure:
+    """Horizontal bars made of parts, one a tick, first on top."""
+    from matplotlib.figure import Figure
+
+    with style() as palette:
+        figure = Figure(figsize=(WIDTH, 1.1 + 0.27 * len(ticks)))
+        axes = figure.subplots()
+        left = np.zeros(len(ticks))
+        for i, (label, values) in enumerate(parts):
+            lengths = np.nan_to_num(np.asarray(values, dtype=float))
+            axes.barh(range(len(ticks)), lengths, left=left, height=0.68, color=palette[i], label=label, zorder=3)
+            left += lengths
+        axes.set_yticks(range(len(ticks)), ticks)
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x")
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(x_label)
+        figure.legend(loc="outside upper left", ncols=len(parts), handlelength=1.0, columnspacing=1.4)
+        return figure
+
+
+def dots(
+    rows: Sequence[tuple[str, Sequence[float], Sequence[float]]], *, x_label: str, names: tuple[str, str]
+) -> Figure:
+    """For each row the median of two groups with its 95% interval; of few values the mean and their range."""
+    from matplotlib.figure import Figure
+
+    with style() as palette:
+        figure = Figure(figsize=(WIDTH, 1.1 + 0.27 * len(rows)))
+        axes = figure.subplots()
+        top = 0.0
+        for i, (name, marker, colour) in enumerate(((names[0], "o", palette[0]), (names[1], "D", palette[1]))):
+            labelled = False
+            for position, row in enumerate(rows):
+                values = row[1 + i]
+                found = interval(values)
+                if found.n == 0:
+                    continue
+                y = position + (i - 0.5) * 0.24
+                low, high = (min(values), max(values)) if found.few else (found.low, found.high)
+                axes.plot([low, high], [y, y], color=colour, linewidth=1.6, zorder=3)
+                top = max(top, found.estimate, high)
+                axes.plot(
+                    [found.estimate],
+                    [y],
+                    marker,
+                    color=colour,
+                    markersize=5,
+                    zorder=4,
+                    label=None if labelled else name,
+                )
+                labelled = True
+        axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(0, top * 1.08 or 1)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x")
+        axes.set_xlabel(x_label)
+        if axes.get_legend_handles_labels()[0]:
+            figure.legend(loc="outside upper left", ncols=2, handletextpad=0.4, columnspacing=1.4)
+        return figure
+
+
+def to_svg(figure: Figure, title: str, prefix: str) -> str:
+    """The figure as an inline SVG that takes the page's colours and width.
+
+    Args:
+        figure: drawn within :func:`style`.
+        title: read out by screen readers.
+        prefix: put before every id, so that two figures of a page do not share any.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix, "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    head = re.search(r'viewBox="([^"]+)"', svg)
+    body = svg[svg.index(">") + 1 :]
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    for stand_in, colour in ((INK, "currentColor"), (GRID, "var(--grid)"), (PAPER, "var(--paper)")):
+        body = body.replace(stand_in, colour)
+    # Fonts are the page's; matplotlib lists fallbacks for each piece of text.
+    body = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", body)
+    body = re.sub(r"\n\s*", "\n", body)
+    viewbox = head[1] if head else "0 0 400 300"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{viewbox}" '
+        f'class="figure" role="img" aria-label="{escape(title, {chr(34): "&quot;"})}">{body.strip()}'
+    )

@@ -1,0 +1,221 @@
+"""Renders the report of a sweep (or of one trial) as a single HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import UsageError
+from ..sweep.result import Conclusion, Panel, SweepResult
+from ..sweep.store import Description, Row
+from ..trial import Result
+from . import model, violations
+
+
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that is ready for the page."""
+
+    title: str
+    caption: str
+    svg: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The conclusion as it is kept in the run's folder, so that ``bench report`` needs no script."""
+
+    answer: str
+    details: tuple[str, ...]
+    figures: tuple[tuple[str, str, str], ...]
+
+
+def render(source: Path | SweepResult, out: Path, conclusion: Conclusion | None = None) -> Path:
+    """Write the report of a sweep.
+
+    Args:
+        source: a sweep's result or its folder, or the folder or JSON of a single run.
+        out: the HTML file.
+        conclusion: what the script makes of it; without one, the one kept in the folder by an earlier rendering.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UsageError: the source is neither, or ``out`` cannot be written to.
+    """
+    result = source if isinstance(source, SweepResult) else _load(source)
+    kept = _keep(result, conclusion) if conclusion is not None else _kept(result.folder)
+    html = page(result, kept)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {out}: {error.strerror}") from None
+    return out
+
+
+def _load(path: Path) -> SweepResult:
+    if path.is_dir() and (path / "result.json").is_file():
+        path = path / "result.json"  # of a single run
+    if path.is_dir():
+        return SweepResult.load(path)
+    try:
+        result = msgspec.json.decode(path.read_bytes(), type=Result)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except msgspec.MsgspecError:
+        raise UsageError(f"{path} is neither the folder of a sweep nor the JSON of a result") from None
+    return single(result, path.parent)
+
+
+def single(result: Result, folder: Path) -> SweepResult:
+    """One trial as a sweep of one cell."""
+    code = str(result.provenance.get("code_version", ""))
+    point = {"protocol": result.protocol, "nodes": result.nodes, "seed": result.seed}
+    key = result.spec.key(code)
+    row = Row(key=key, point=point, code_version=code, sitting=1, finished=0.0, result=result)
+    description = Description(
+        name=result.protocol,
+        question=f"One trial of {result.protocol} on {result.nodes} nodes, seed {result.seed}",
+        points=(point,),
+        code_version=code,
+        sittings=(result.provenance,) if result.provenance else (),
+        took_s=result.took_s,
+        finished=True,
+    )
+    return SweepResult(folder, description, (row,))
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+
+def draw(panels: list[Panel], prefix: str) -> list[Drawn]:
+    """Draw figures; one that fails leaves its error in place, so that the rest of the page survives.
+
+    ``prefix`` keeps the ids of two lists of figures apart.
+    """
+    from .plots import style, to_svg
+
+    drawn = []
+    for i, panel in enumerate(panels):
+        try:
+            with style():
+                svg = to_svg(panel.draw(), panel.title, f"{prefix}{i}")
+        except Exception as error:
+            drawn.append(Drawn(panel.title, f"This figure could not be drawn: {type(error).__name__}: {error}", ""))
+            continue
+        drawn.append(Drawn(panel.title, panel.caption, svg))
+    return drawn
+
+
+def _keep(result: SweepResult, conclusion: Conclusion) -> Kept:
+    figures = tuple((drawn.title, drawn.caption, drawn.svg) for drawn in draw(list(conclusion.panels), "own"))
+    kept = Kept(conclusion.answer, tuple(conclusion.details), figures)
+    if result.folder.is_dir():
+        (result.folder / "conclusion.json").write_bytes(msgspec.json.encode(kept))
+    return kept
+
+
+def _kept(folder: Path) -> Kept:
+    file = folder / "conclusion.json"
+    if not file.is_file():
+        return Kept("", (), ())
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Kept)
+    except msgspec.MsgspecError:
+        raise UsageError(f"{file} is not the conclusion of a sweep") from None
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def page(result: SweepResult, kept: Kept) -> str:
+    """The HTML of the report."""
+    import jinja2
+
+    from .panels import general_panels
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    figures = [Drawn(*figure) for figure in kept.figures]
+    general = draw(general_panels(result), "general")
+    listed = model.notable(result.rows)
+    broken, broken_total = violations.shown(result.rows, result.folder)
+    description = result.description
+    provenance = description.sittings[-1] if description.sittings else {}
+    return environment.get_template("report.html").render(
+        question=description.question,
+        answer=(kept.answer or _fallback(result)).splitlines(),
+        details=kept.details,
+        badges=model.totals(result),
+        figures=figures + general,
+        cells=model.cell_table(result) if result.rows else None,
+        trials=model.trial_table(result, listed) if listed else None,
+        trials_total=len(result.rows),
+        matrix=model.matrix(result) if result.rows else None,
+        violations=broken,
+        violations_total=broken_total,
+        floor=model.floor_table(result.rows),
+        bias=model.bias_table(result.rows),
+        biases=description.biases,
+        notes=_notes(result),
+        provenance=_provenance(provenance, result),
+        folder=result.folder.name,
+        date=str(provenance.get("time", ""))[:10],
+    )
+
+
+def _fallback(result: SweepResult) -> str:
+    """A first sentence for a result whose script concludes nothing."""
+    if not result.rows:
+        return "No trial has finished."
+    worst = [row.result for row in result.rows]
+    if any(found.verdict == "invalid" for found in worst):
+        return "A property that must hold was violated: see below."
+    complete = sum(found.trial == "complete" for found in worst)
+    return f"{complete} of {len(worst)} trials are complete, and none of them violated a property."
+
+
+def _notes(result: SweepResult) -> list[str]:
+    notes = list(result.description.notes)
+    if result.other_code:
+        notes.append(f"{result.other_code} trials in this folder were run by other code and enter nothing here.")
+    if result.interrupted and not notes:
+        notes.append("The sweep has not ended yet.")
+    if len(result.description.sittings) > 1:
+        notes.append(f"It was run in {len(result.description.sittings)} sittings.")
+    return notes
+
+
+def _provenance(provenance: dict[str, Any], result: SweepResult) -> list[tuple[str, str]]:
+    machine = provenance.get("machine", {})
+    versions = provenance.get("versions", {})
+    dirty = provenance.get("dirty")
+    commit = provenance.get("commit") or "not a git checkout"
+    listed = [
+        ("command", " ".join(provenance.get("argv", []))),
+        ("commit", f"{commit}, with changes {dirty}" if dirty else str(commit)),
+        ("code version", str(provenance.get("code_version", result.description.code_version))),
+        ("time", str(provenance.get("time", ""))),
+        ("took", f"{result.description.took_s:.0f} s" if result.description.took_s >= 1 else ""),
+        (
+            "machine",
+            f"{machine.get('cpu')}, {machine.get('cores')} cores, {machine.get('memory_gib')} GiB, "
+            f"{machine.get('system')} {machine.get('kernel')}"
+            if machine
+            else "",
+        ),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("script", result.description.script),
+    ]
+    return [(name, text) for name, text in listed if text]

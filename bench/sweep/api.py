@@ -1,0 +1,195 @@
+"""The sweep API: a question, a grid, a trial a cell, and what to conclude from the results."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import EXIT_THRESHOLD, EXIT_VALID, UsageError, worst_exit
+from .grid import Build, Cell, axis_title, expand, override, show
+from .result import Conclusion, Options, SweepResult, Threshold
+from .runner import Runner, check_cells, estimate_s, script_name
+from .store import Description
+from .worker import ENTRY
+
+EXIT_INTERRUPTED = 130
+REPORT_S = 12.0
+"""Of a budget, kept for the report; of a small budget, a tenth."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep, as a script declares it.
+
+    Attributes:
+        name: of the run's folder.
+        question: what it asks, as one sentence.
+        grid: axis -> values; names ending in ``_s`` hold seconds, ranges are tuples. The last axis varies fastest.
+        trial: called with one value of each axis by name, returns the trial of that cell. Its runtime and seed are
+            filled in by the sweep.
+        seeds: simulated trials a cell. With a budget, more follow round-robin until it is spent.
+        live: live trials a cell, one after the other and never beside simulation.
+        budget_s: seconds of wall time in total, with everything; None for as long as it takes.
+        metric: the column shown while it runs.
+        thresholds: bounds on the cells' medians.
+        conclude: what follows from the result, in words and figures.
+        biases: sentences on what could mislead, for the report.
+        entry: the function that runs a trial, as ``module:function``.
+    """
+
+    name: str
+    question: str
+    grid: Mapping[str, Sequence[Any]]
+    trial: Build
+    seeds: int = 20
+    live: int = 0
+    budget_s: float | None = None
+    metric: str = "unavailable_s"
+    thresholds: Sequence[Threshold] = ()
+    conclude: Callable[[SweepResult], Conclusion] | None = None
+    biases: Sequence[str] = field(default_factory=tuple)
+    entry: str = ENTRY
+
+    def cells(self, overrides: Sequence[str] = ()) -> list[Cell]:
+        """The cells, with axes replaced by ``key=v1,v2``.
+
+        Raises:
+            UsageError: an override or a cell cannot be.
+        """
+        cells = expand(override(self.grid, overrides), self.trial)
+        check_cells(cells, self.entry)
+        return cells
+
+    def resolve(self, options: Options) -> Options:
+        """The options with the sweep's own values where none were given.
+
+        Raises:
+            UsageError: a number is out of range.
+        """
+        seeds = self.seeds if options.seeds is None else options.seeds
+        live = self.live if options.live is None else options.live
+        budget = self.budget_s if options.budget_s is None else options.budget_s
+        if options.runtime not in (None, "sim", "ray"):
+            raise UsageError(f"unknown runtime {options.runtime!r}: sim or ray")
+        if options.runtime == "sim":
+            live = 0
+        if options.runtime == "ray":
+            # Seeds asked for by name are then trials of the only world there is.
+            live, seeds = (options.seeds or max(live, 1)) if options.live is None else live, 0
+        for name, value in (("seeds", seeds), ("live", live)):
+            if value < 0:
+                raise UsageError(f"{name} {value} is out of range: at least 0")
+        if seeds + live == 0:
+            raise UsageError("nothing to run: neither seeds nor live trials are asked for")
+        if budget is not None and not 0 < budget < math.inf:
+            raise UsageError(f"budget {budget:g} is out of range: seconds, above 0")
+        if options.jobs is not None and options.jobs < 1:
+            raise UsageError(f"jobs {options.jobs} is out of range: at least 1")
+        return replace(options, seeds=seeds, live=live, budget_s=budget)
+
+    def run(self, options: Options | None = None, script: str = "") -> SweepResult:
+        """Run what is not done yet.
+
+        Raises:
+            UsageError: nothing was started or written.
+        """
+        options = self.resolve(options or Options())
+        cells = self.cells(options.overrides)
+        description = Description(
+            name=self.name,
+            question=self.question,
+            script=script,
+            seeds=options.seeds or 0,
+            live=options.live or 0,
+            budget_s=options.budget_s,
+            metric=self.metric,
+            biases=tuple(self.biases),
+        )
+        return Runner(description, cells, options, entry=self.entry).run()
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """The command line of a script, with the options of ``bench sweep``; returns the exit code."""
+        from .command import parse
+
+        script = script_name(Path(sys.argv[0]))
+        options = parse(self, sys.argv[1:] if argv is None else argv)
+        return execute(self, replace(options, began=options.began or process_start()), script)
+
+
+def process_start() -> float:
+    """When this process began, on the monotonic clock: what was spent on imports counts against a budget."""
+    import psutil
+
+    created: float = psutil.Process(os.getpid()).create_time()
+    return time.monotonic() - (time.time() - created)
+
+
+def dry_run(sweep: Sweep, options: Options) -> None:
+    """Print the cells, their number and about how long they will take."""
+    options = sweep.resolve(options)
+    cells = sweep.cells(options.overrides)
+    seeds, live = options.seeds or 0, options.live or 0
+    titles = [axis_title(name) for name in cells[0].point]
+    rows = [[show(name, value) for name, value in cell.point.items()] for cell in cells]
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
+    for row in [titles, *rows]:
+        print("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    workers = options.jobs or len(os.sched_getaffinity(0))
+    simulated_s, live_s = estimate_s(cells, seeds, live, workers, sweep.entry)
+    print(
+        f"{len(cells)} cells, {seeds * len(cells)} simulated trials (about {simulated_s:.0f} s on {workers} "
+        f"{'core' if workers == 1 else 'cores'}) and {live * len(cells)} live trials (about {live_s:.0f} s)"
+    )
+    if options.budget_s is not None:
+        print(f"budget {options.budget_s:g} s: fewer seeds if that is short, more if time is left")
+
+
+def execute(sweep: Sweep, options: Options, script: str = "") -> int:
+    """Run, report, and print the answer; the exit code of DESIGN.md, 130 after Ctrl-C."""
+    try:
+        if options.dry_run:
+            dry_run(sweep, options)
+            return EXIT_VALID
+        return _execute(sweep, options, script)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _execute(sweep: Sweep, options: Options, script: str) -> int:
+    from ..report import render
+
+    signal.signal(signal.SIGTERM, _terminate)
+    options = sweep.resolve(options)
+    budget = options.budget_s
+    if budget is not None:
+        options = replace(options, budget_s=budget - min(REPORT_S, 0.1 * budget))
+    result = sweep.run(options, script)
+    if result.interrupted:
+        print(
+            f"stopped: {len(result.rows)} trials are kept; to resume, run the same command with --out {result.folder}"
+        )
+        return EXIT_INTERRUPTED
+    conclusion = sweep.conclude(result) if sweep.conclude is not None else None
+    report = render(result, result.folder / "report.html", conclusion=conclusion)
+    broken = [sentence for threshold in sweep.thresholds for sentence in threshold.broken_by(result)]
+    for sentence in broken:
+        print(f"threshold: {sentence}")
+    print()
+    if conclusion is not None:
+        print(conclusion.answer)
+    print(f"report: {report}")
+    if conclusion is not None and conclusion.invitation:
+        print(conclusion.invitation)
+    return worst_exit([row.result.exit_code() for row in result.rows] + [EXIT_THRESHOLD] * bool(broken))

@@ -1,0 +1,72 @@
+"""The command line that every sweep script shares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .result import Options
+
+if TYPE_CHECKING:
+    from .api import Sweep
+
+
+def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
+    """Options from the arguments of a script. ``--help`` and malformed arguments end the process."""
+    found: list[Options] = []
+
+    @click.command(
+        help=f"{sweep.question}\n\nAXIS=VALUE,VALUE replaces the values of an axis: {', '.join(sweep.grid)}.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    @click.argument("overrides", nargs=-1, metavar="[AXIS=VALUE,VALUE]...")
+    @click.option("--seeds", type=int, help=f"Simulated trials a cell. [default: {sweep.seeds}]")
+    @click.option("--live", type=int, help=f"Live trials a cell. [default: {sweep.live}]")
+    @click.option("--no-live", is_flag=True, help="Simulation only.")
+    @click.option("--budget", type=float, help="Seconds in total; more seeds until it is spent.")
+    @click.option("--runtime", type=click.Choice(["sim", "ray"]), help="Only that world.")
+    @click.option("--jobs", type=int, help="Simulated trials at once. [default: every core]")
+    @click.option("--address", help="HOST:PORT of a running Ray cluster, or auto.")
+    @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; one that holds trials is resumed.")
+    @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")
+    @click.option("--plain", is_flag=True, help="Plain lines instead of a live table.")
+    def command(
+        overrides: tuple[str, ...],
+        seeds: int | None,
+        live: int | None,
+        no_live: bool,
+        budget: float | None,
+        runtime: str | None,
+        jobs: int | None,
+        address: str | None,
+        out: Path | None,
+        dry_run: bool,
+        plain: bool,
+    ) -> None:
+        found.append(
+            Options(
+                seeds=seeds,
+                live=0 if no_live else live,
+                budget_s=budget if budget is not None else sweep.budget_s,
+                runtime=runtime,
+                jobs=jobs,
+                address=address,
+                out=out,
+                dry_run=dry_run,
+                plain=True if plain else None,
+                overrides=overrides,
+            )
+        )
+
+    try:
+        command.main(list(argv), standalone_mode=False)
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        raise SystemExit(2) from None
+    if not found:
+        raise SystemExit(0)  # --help
+    return found[0]

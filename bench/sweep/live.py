@@ -1,0 +1,32 @@
+"""Live trials, one after the other on actors kept between them: the only place where a sweep meets the live runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from ..assess import harness_bound
+from ..trial import Result, Trial
+from .worker import run_one
+
+RunLive = Callable[[Trial], Result]
+
+
+@contextmanager
+def live_session(address: str | None) -> Iterator[RunLive]:
+    """A function that runs live trials on one set of actors, and the floor of the cluster in each result."""
+    from .. import run
+
+    with run.open_session(address) as session:
+
+        def run_live(trial: Trial) -> Result:
+            floor = session.floor(trial.workload.clients)
+            result = run_one(trial, session=session)
+            if result.error is not None or result.floor is not None:
+                return result
+            bound = harness_bound(result.throughput_ops_s, result.messages_per_operation, floor)
+            return msgspec.structs.replace(result, floor=floor, harness_bound=bound)
+
+        yield run_live

@@ -1,0 +1,165 @@
+"""The outcome of a sweep: its rows, as objects and as a data frame, and what a script concludes from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .store import Description, Row, RunFolder, flat
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep found.
+
+    Attributes:
+        folder: where it is kept.
+        description: of the sweep and its sittings.
+        rows: finished trials of the latest code version, in the order they finished; failed ones among them.
+        other_code: trials in the folder that an earlier code version ran; they enter nothing.
+        interrupted: whether it was stopped before its end.
+    """
+
+    folder: Path
+    description: Description
+    rows: tuple[Row, ...]
+    other_code: int = 0
+    interrupted: bool = False
+
+    @classmethod
+    def load(cls, folder: Path) -> SweepResult:
+        """Read a run folder, also while the sweep still runs.
+
+        Raises:
+            UsageError: it is not one.
+        """
+        files = RunFolder(folder)
+        description = files.description()
+        if description is None:
+            raise UsageError(f"{folder} is not the folder of a sweep: it has no sweep.json")
+        every = files.rows()
+        rows = tuple(row for row in every if row.code_version == description.code_version)
+        return cls(folder, description, rows, len(every) - len(rows), not description.finished)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a trial: the axes' values (ranges as tuples), then the figures; times in seconds.
+
+        Columns are those of :func:`bench.sweep.store.flat`, with ``cell``, the index of the cell, in front.
+        """
+        import pandas as pd
+
+        cells = {_frozen_point(point): i for i, point in enumerate(self.description.points)}
+        rows: list[dict[str, Any]] = [
+            {"cell": cells.get(_frozen_point(row.point), -1), **row.point, **flat(row.result)} for row in self.rows
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the grid's axes."""
+        return tuple(self.description.points[0]) if self.description.points else ()
+
+
+def _frozen_point(point: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(point.items()))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure of a report: drawn when the report is, so that nothing imports matplotlib before.
+
+    Attributes:
+        title: what it shows, as a sentence without a full stop.
+        caption: how to read it.
+        draw: makes the figure.
+    """
+
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a script makes of its sweep.
+
+    Attributes:
+        answer: one or two sentences, computed from the data: the report's first words and the terminal's last.
+        details: further sentences, each resting on a figure.
+        panels: figures in their order, before the general ones.
+        invitation: what to try next, for the terminal.
+    """
+
+    answer: str
+    details: Sequence[str] = ()
+    panels: Sequence[Panel] = ()
+    invitation: str = ""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A bound on a cell's median that the sweep must keep; exit code 4 where it does not.
+
+    Attributes:
+        metric: a column of :meth:`SweepResult.frame`.
+        at_most, at_least: bounds, None for none.
+    """
+
+    metric: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    def broken_by(self, result: SweepResult) -> list[str]:
+        """One sentence for each cell and world whose median over complete trials is out of bounds."""
+        from .grid import describe
+
+        frame = result.frame()
+        if frame.empty:
+            return []
+        sentences = []
+        complete = frame[frame["trial"] == "complete"]
+        for (cell, runtime), group in complete.groupby(["cell", "runtime"]):
+            value = float(group[self.metric].median())
+            point = describe(result.description.points[int(str(cell))])
+            where = f"{point} ({'live' if runtime == 'ray' else 'simulated'})"
+            if self.at_most is not None and value > self.at_most:
+                sentences.append(f"{where}: median {self.metric} {value:.4g} is above {self.at_most:g}")
+            if self.at_least is not None and value < self.at_least:
+                sentences.append(f"{where}: median {self.metric} {value:.4g} is below {self.at_least:g}")
+        return sentences
+
+
+@dataclass
+class Options:
+    """How to run a sweep this time; None takes what the sweep itself says.
+
+    Attributes:
+        seeds, live: simulated and live trials a cell.
+        budget_s: seconds of wall time in total.
+        runtime: ``sim`` or ``ray``: only that world.
+        jobs: simulated trials at once.
+        address: of a running Ray cluster.
+        out: folder of the run; one that holds trials is resumed.
+        dry_run: print the cells, their number and an estimate of the time, and run nothing.
+        plain: plain lines even on a terminal.
+        began: monotonic time from which the budget counts; now, if None.
+    """
+
+    seeds: int | None = None
+    live: int | None = None
+    budget_s: float | None = None
+    runtime: str | None = None
+    jobs: int | None = None
+    address: str | None = None
+    out: Path | None = None
+    dry_run: bool = False
+    plain: bool | None = None
+    began: float | None = None
+    overrides: Sequence[str] = field(default_factory=tuple)

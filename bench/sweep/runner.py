@@ -1,0 +1,327 @@
+"""Runs the cells of a sweep: a first look, then live trials one by one, then simulation on every core."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from ..assess import failed
+from ..errors import HarnessError, UsageError
+from ..provenance import ROOT, code_version, provenance
+from ..trial import Result, Trial
+from . import live
+from .grid import Cell
+from .pools import Pool, choose
+from .progress import Board, Progress, make_progress
+from .result import Options, SweepResult
+from .store import Description, Row, RunFolder
+from .worker import ENTRY, run_one
+
+FIRST_LOOK_S = 6.0
+"""The first look stops here: something to read at once, not a phase to wait for."""
+LIVE_SHARE = 0.75
+"""Of a budget: no live trial starts after it, so that something is left for the simulation, which gives the answer."""
+LIVE_OVERHEAD_S = 1.0
+"""A live trial beyond its load: settling, healing, the liveness phase and the checks."""
+AHEAD = 2
+"""Trials handed to the pool a worker: one running, one waiting."""
+
+
+def estimate_live_s(trial: Trial) -> float:
+    """Wall time of a live trial before one has been seen."""
+    return trial.duration / 1e9 + LIVE_OVERHEAD_S
+
+
+class Runner:
+    """One start of a sweep.
+
+    Args:
+        description: of the sweep, without its sittings.
+        cells: of the grid.
+        options: with ``seeds`` and ``live`` resolved.
+        entry: the function that runs a trial, by name.
+        progress: makes the display for a board.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        cells: Sequence[Cell],
+        options: Options,
+        *,
+        entry: str = ENTRY,
+        progress: Callable[[Board], Progress] | None = None,
+    ) -> None:
+        self.cells = cells
+        self.options = options
+        self.entry = entry
+        self.code = code_version()
+        self.folder = RunFolder(options.out or default_folder(description.name))
+        self.description = description
+        self.seeds, self.live = description.seeds, description.live
+        self.notes: list[str] = []
+        self.took: dict[str, list[float]] = {"sim": [], "ray": []}
+        self.began = time.monotonic() if options.began is None else options.began
+        self.deadline = None if options.budget_s is None else self.began + options.budget_s
+        self.board = Board(cells, description.metric, self.seeds, self.live, deadline=self.deadline, began=self.began)
+        self._make_progress = progress or (lambda board: make_progress(board, plain=options.plain))
+        self.progress: Progress
+        self.done: set[str] = set()
+        self.workers = 1
+
+    # --- the whole -------------------------------------------------------------------------------------------------
+
+    def run(self) -> SweepResult:
+        """Everything that is not done yet; what finishes is kept, also when interrupted.
+
+        Raises:
+            UsageError: a trial cannot be, the folder holds another sweep, or no cluster answers at the address.
+        """
+        self._open()
+        self.progress = self._make_progress(self.board)
+        interrupted = False
+        try:
+            self._restore()
+            self._first_look()
+            if self.live:
+                self._live()
+            if self.seeds:
+                self._simulate()
+        except KeyboardInterrupt:
+            interrupted = True
+            self.notes.append("It was stopped before its end.")
+        finally:
+            self.progress.close()
+        self.folder.compact()
+        self._describe(finished=not interrupted)
+        return SweepResult.load(self.folder.path)
+
+    def _open(self) -> None:
+        before = self.folder.description()
+        if before is not None and before.name != self.description.name:
+            raise UsageError(f"{self.folder.path} holds the sweep {before.name}: give another folder with --out")
+        self.folder.create()
+        sittings = () if before is None else before.sittings
+        self.description = msgspec.structs.replace(
+            self.description,
+            points=tuple(cell.point for cell in self.cells),
+            code_version=self.code,
+            sittings=(*sittings, provenance()),
+        )
+        self._describe(finished=False)
+
+    def _describe(self, *, finished: bool) -> None:
+        self.description = msgspec.structs.replace(
+            self.description, notes=tuple(self.notes), took_s=time.monotonic() - self.began, finished=finished
+        )
+        self.folder.describe(self.description)
+
+    def _restore(self) -> None:
+        """Take note of what earlier sittings finished."""
+        self.done = self.folder.keys()
+        if not self.done:
+            return
+        points = {repr(sorted(cell.point.items())): cell for cell in self.cells}
+        kept = 0
+        for row in self.folder.rows():
+            cell = points.get(repr(sorted(row.point.items())))
+            if cell is not None and row.code_version == self.code:
+                kept += 1
+                self.board.tallies[cell.index].add(row.result, self.board.metric)
+        left = len(self.done) - kept
+        ignored = f"; {left} of other code or other cells are left out" if left else ""
+        self.progress.note(f"resuming {self.folder.path}: {kept} trials are done{ignored}")
+
+    # --- bookkeeping -----------------------------------------------------------------------------------------------
+
+    def _wanted(self, cell: Cell, runtime: str, seed: int) -> tuple[str, Trial] | None:
+        """(key, trial), or None if it is done."""
+        trial = cell.trial(runtime, seed)
+        key = trial.key(self.code)
+        return None if key in self.done else (key, trial)
+
+    def _finished(self, batch: Sequence[tuple[str, Cell, Result]]) -> None:
+        """Keep results, then show them."""
+        rows = [
+            Row(
+                key=key,
+                point=cell.point,
+                code_version=self.code,
+                sitting=len(self.description.sittings),
+                finished=time.time(),
+                result=result,
+            )
+            for key, cell, result in batch
+        ]
+        self.folder.append(rows)
+        for key, cell, result in batch:
+            self.done.add(key)
+            self.board.remaining_s = self._remaining()
+            self.progress.finished(cell, result)
+
+    def _remaining(self) -> float | None:
+        """Seconds until every trial asked for is done, from how long those of this sitting took."""
+        seconds = 0.0
+        for runtime, wanted in (("ray", self.live), ("sim", self.seeds)):
+            counts = [tally.live if runtime == "ray" else tally.sim for tally in self.board.tallies]
+            left = sum(max(0, wanted - count) for count in counts)
+            took = self.took[runtime]
+            if left and not took and runtime == "sim":
+                return None
+            each = sum(took) / len(took) if took else estimate_live_s(self.cells[0].template)
+            seconds += left * each / (self.workers if runtime == "sim" else 1)
+        return seconds
+
+    def _late(self, each_s: float, share: float = 1.0) -> bool:
+        """Whether another trial of that length would end after (this share of) the budget."""
+        if self.deadline is None or self.options.budget_s is None:
+            return False
+        return time.monotonic() + each_s > self.began + share * self.options.budget_s
+
+    # --- phases ----------------------------------------------------------------------------------------------------
+
+    def _first_look(self) -> None:
+        """One seed of each cell in this process: something to read at once, and bad parameters end here."""
+        if not self.seeds:
+            return
+        began = time.monotonic()
+        self.progress.phase("simulating one seed a cell")
+        for cell in self.cells:
+            if time.monotonic() - began > FIRST_LOOK_S or self._late(0.0):
+                return
+            wanted = self._wanted(cell, "sim", 1)
+            if wanted is not None:
+                key, trial = wanted
+                started = time.monotonic()
+                result = run_one(trial, self.entry)
+                self.took["sim"].append(time.monotonic() - started)
+                self._finished([(key, cell, result)])
+
+    def _live_plan(self) -> Iterator[tuple[Cell, int]]:
+        """Every cell once before any twice, and every other pass backwards, so that a machine that gets slower with
+        time does not make the last cells look worse.
+        """
+        for number in range(1, self.live + 1):
+            for cell in self.cells if number % 2 else reversed(self.cells):
+                yield cell, number
+
+    def _live(self) -> None:
+        plan = [(cell, wanted) for cell, seed in self._live_plan() if (wanted := self._wanted(cell, "ray", seed))]
+        if not plan:
+            return
+        self.progress.phase("starting Ray and its actors")
+        try:
+            with live.live_session(self.options.address) as run_live:
+                for i, (cell, (key, trial)) in enumerate(plan):
+                    took = self.took["ray"]
+                    each = sum(took) / len(took) if took else estimate_live_s(trial)
+                    if self._late(each, LIVE_SHARE if self.seeds else 1.0):
+                        self._remark(f"The budget left no time for {len(plan) - i} of {len(plan)} live trials.")
+                        return
+                    self.progress.phase(f"live trial {i + 1} of {len(plan)}: {cell.label}")
+                    started = time.monotonic()
+                    result = run_live(trial)
+                    took.append(time.monotonic() - started)
+                    self._finished([(key, cell, result)])
+        except UsageError:
+            raise
+        except Exception as error:  # the cluster, not a trial: those never raise
+            self._remark(f"Live trials ended early: {type(error).__name__}: {error}")
+
+    def _remark(self, text: str) -> None:
+        self.notes.append(text)
+        self.progress.note(text)
+
+    def _sim_plan(self) -> Iterator[tuple[Cell, str, Trial]]:
+        """Seeds round-robin over the cells; beyond the number asked for, as long as a budget lasts."""
+        seeds = itertools.count(1) if self.deadline is not None else range(1, self.seeds + 1)
+        for seed in seeds:
+            for cell in self.cells:
+                wanted = self._wanted(cell, "sim", seed)
+                if wanted is not None:
+                    yield cell, *wanted
+
+    def _simulate(self) -> None:
+        plan = self._sim_plan()
+        left = None if self.deadline is not None else sum(1 for _ in self._sim_plan())
+        if left == 0 or self._late(self._each()):
+            return
+        self.progress.phase("starting workers for the simulation")
+        pool = choose(left, address=self.options.address, jobs=self.options.jobs, entry=self.entry)
+        self.workers = pool.workers
+        try:
+            self.progress.phase(f"simulating, {pool.name}")
+            self._drain(pool, plan)
+        finally:
+            pool.close()
+
+    def _each(self) -> float:
+        took = self.took["sim"]
+        return sum(took) / len(took) if took else 0.0
+
+    def _drain(self, pool: Pool, plan: Iterator[tuple[Cell, str, Trial]]) -> None:
+        """Keep every worker busy until the plan or the budget ends."""
+        running: dict[str, tuple[Cell, Trial]] = {}
+        exhausted = False
+        while running or not exhausted:
+            while not exhausted and len(running) < AHEAD * pool.workers:
+                following = None if self._late(self._each() * (1 + len(running) / pool.workers)) else next(plan, None)
+                if following is None:
+                    exhausted = True
+                    break
+                cell, key, trial = following
+                running[key] = (cell, trial)
+                pool.submit(key, msgspec.json.encode(trial))
+            batch: list[tuple[str, Cell, Result]] = []
+            for tag, answer in pool.collect(0.5):
+                cell, trial = running.pop(str(tag))
+                if isinstance(answer, bytes):
+                    result = msgspec.json.decode(answer, type=Result)
+                    self.took["sim"].append(result.took_s)
+                else:
+                    result = failed(trial, answer, {})
+                batch.append((str(tag), cell, result))
+            self._finished(batch)
+
+
+def default_folder(name: str) -> Path:
+    """``runs/NAME-DATE-TIME`` in the current folder."""
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def script_name(path: Path) -> str:
+    """A script's path inside the project, or its file name."""
+    try:
+        return path.resolve().relative_to(ROOT).as_posix()
+    except ValueError:
+        return path.name
+
+
+def check_cells(cells: Sequence[Cell], entry: str) -> None:
+    """Raise :class:`UsageError` for the first cell whose protocol or parameters cannot be."""
+    if entry != ENTRY:
+        return  # a stand-in knows nothing of protocols
+    from .. import run
+
+    for cell in cells:
+        try:
+            run.prepare(cell.template)
+        except UsageError as error:
+            raise UsageError(f"cell {cell.label}: {error}") from None
+        except HarnessError:
+            continue
+
+
+def estimate_s(cells: Sequence[Cell], seeds: int, live_trials: int, workers: int, entry: str) -> tuple[float, float]:
+    """(simulated, live) seconds a sweep will take: one simulated trial is run and timed."""
+    simulated = 0.0
+    if seeds and cells:
+        started = time.perf_counter()
+        run_one(cells[-1].trial("sim", 1), entry)
+        simulated = (time.perf_counter() - started) * seeds * len(cells) / workers
+    return simulated, live_trials * sum(estimate_live_s(cell.template) for cell in cells)

@@ -1,0 +1,115 @@
+"""Finding and loading sweep scripts: Python files in ``experiments/`` with a ``sweep`` at their top level."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import UsageError, unknown_name
+from ..provenance import ROOT
+from .api import Sweep, execute, process_start
+from .result import Options
+from .runner import script_name
+
+
+@dataclass(frozen=True)
+class Script:
+    """A sweep script that was found.
+
+    Attributes:
+        name: ``SECTION/SCRIPT``, without ``.py``.
+        path: of the file.
+        summary: the first line of its docstring.
+    """
+
+    name: str
+    path: Path
+    summary: str
+
+
+def discover(folder: Path | None = None) -> list[Script]:
+    """The sweep scripts in ``experiments/`` (of the project, by default), by name; none of them is executed."""
+    base = ROOT / "experiments" if folder is None else folder
+    found = []
+    for path in sorted(base.glob("*/*.py")):
+        try:
+            tree = ast.parse(path.read_text())
+        except (SyntaxError, OSError, UnicodeDecodeError):
+            continue
+        if _declares_sweep(tree):
+            lines = (ast.get_docstring(tree) or "").splitlines()
+            found.append(Script(f"{path.parent.name}/{path.stem}", path, lines[0] if lines else ""))
+    return found
+
+
+def _declares_sweep(tree: ast.Module) -> bool:
+    for node in tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(target, ast.Name) and target.id == "sweep" for target in targets):
+            return True
+    return False
+
+
+def find(name: str | Path) -> Path:
+    """The script of that path, ``SECTION/SCRIPT`` or ``SCRIPT``.
+
+    Raises:
+        UsageError: there is none; the nearest is named.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    text = path.as_posix().removesuffix(".py")
+    scripts = discover()
+    for script in scripts:
+        if text in (script.name, script.name.partition("/")[2]) or text.endswith("/" + script.name):
+            return script.path
+    raise unknown_name("sweep script", str(name), [script.name for script in scripts])
+
+
+def load(path: Path) -> Sweep:
+    """The ``sweep`` of a script.
+
+    Raises:
+        UsageError: the script fails, or declares none.
+    """
+    name = "sweep_script_" + path.stem.replace("-", "_")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # its dataclasses look themselves up there
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"the script {path} fails when it is loaded: {type(error).__name__}: {error}") from None
+    sweep = getattr(module, "sweep", None)
+    if not isinstance(sweep, Sweep):
+        raise UsageError(f"the script {path} declares no sweep: assign a bench.sweep.Sweep to the name sweep")
+    return sweep
+
+
+def cli_run(path: str | Path, overrides: Sequence[str] = (), options: Options | None = None) -> int:
+    """What ``bench sweep SCRIPT key=v1,v2 ...`` does; returns the exit code.
+
+    Args:
+        path: of a script, or its name as in :func:`discover`.
+        overrides: ``key=v1,v2``.
+        options: None for the script's own.
+
+    Raises:
+        UsageError: no such script, or it cannot be loaded. A bad grid or option is printed and returns 2.
+    """
+    script = find(path)
+    sweep = load(script)
+    options = options or Options()
+    began = process_start() if options.began is None else options.began
+    return execute(sweep, replace(options, overrides=tuple(overrides), began=began), script_name(script))

@@ -1,0 +1,91 @@
+"""The full nemesis: trials that differ in everything a seed can vary, to look for violations rather than to measure.
+
+One seed fixes the cluster's size, its network, load, disks, clocks, the protocol's parameters (out of the family's
+``variants``) and a dense schedule of faults. The same trials serve the real protocol and its mutants.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from .faults.nemesis import GENERAL
+from .faults.spec import Nemesis
+from .mutation import find_mutant, load_family
+from .network.latency import Constant, Exponential, Latency, Lognormal, Mixture
+from .network.spec import Network
+from .params import build_configs
+from .trial import ServiceTimes, Trial
+from .workload.spec import Workload
+
+MS = 1_000_000
+
+
+def _latency(rng: Random, scale: float) -> Latency:
+    """From calm to rough, for a protocol whose shortest timeout is ``scale`` ns: none outlasts it as a rule."""
+    calm = Constant(int(scale / 150))
+    return rng.choice(
+        (
+            calm,
+            Lognormal(int(scale / 100), 0.5),
+            Exponential(int(scale / 12)),
+            Mixture(((0.9, calm), (0.1, Exponential(int(scale / 4))))),
+        )
+    )
+
+
+def _nemesis(rng: Random) -> Nemesis:
+    """Swarm testing (Groce et al., ISSTA 2012): most seeds leave most kinds of faults out, because faults of one kind
+    hide the effects of another; a third of the seeds has them all."""
+    weights = GENERAL["sim"]
+    kinds: set[str] = set()
+    wanted = rng.randint(1, 3) if rng.random() < 0.67 else 0
+    while len(kinds) < wanted:
+        kinds.add(rng.choices(sorted(weights), [weights[kind] for kind in sorted(weights)])[0])
+    return Nemesis(
+        kinds=tuple(sorted(kinds)),
+        interval=rng.choice((20, 60, 150, 300)) * MS,
+        length=rng.choice((50, 250, 800)) * MS,
+        quiet=100 * MS,
+    )
+
+
+def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool = False, **changes: Any) -> Trial:
+    """The trial of that seed.
+
+    Args:
+        protocol: name in the registry.
+        seed: of everything.
+        mutant: a classic mistake; its own parameters come on top of the variant's.
+        trace: record every step, for diagrams.
+        changes: fields of the trial to set otherwise.
+    """
+    family = load_family(protocol)
+    rng = Random(f"{seed}/torture")
+    params = dict(rng.choice(family.variants))
+    if mutant is not None:
+        params.update(find_mutant(family, mutant).params)
+    scale = family.timescale(build_configs(family, params, 3)[0]) * 1e9
+    fields: dict[str, Any] = {
+        "protocol": protocol,
+        "runtime": "sim",
+        "nodes": rng.choice((3, 3, 4, 5, 5)),
+        "seed": seed,
+        "params": params,
+        "mutant": mutant,
+        "duration": 4000 * MS,
+        "network": Network(
+            latency=_latency(rng, scale),
+            loss=rng.choice((0.0, 0.0, 0.02)),
+            duplication=rng.choice((0.0, 0.0, 0.05)),
+            fifo=rng.random() < 0.3,
+        ),
+        "workload": Workload(clients=rng.randint(3, 6), keys=rng.randint(2, 5), rate=float(rng.randint(50, 120))),
+        "nemesis": _nemesis(rng),
+        "service": ServiceTimes(fsync=rng.choice((250_000, 2 * MS, 10 * MS)), byte=0.0),
+        "clock_offset": 50 * MS,
+        "clock_drift_ppm": 200.0,
+        "trace": trace,
+    }
+    fields.update(changes)
+    return Trial(**fields)

@@ -1,0 +1,281 @@
+"""Which election timeout should a Raft cluster use, given the round trip between its servers?
+
+The leader is killed under open-loop load. A short timeout notices sooner; on a slow link it also splits more votes and
+may depose a leader that is merely late. The advice is computed from simulated trials; live ones show whether the
+simulation can be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.faults.spec import Crash
+from bench.network import Lognormal, Network
+from bench.stats.intervals import LEVEL, Interval, difference, interval, share
+from bench.sweep import Conclusion, Panel, Sweep, SweepResult
+from bench.sweep.grid import show, spaced
+from bench.trial import Trial
+from bench.units import nanoseconds
+from bench.workload.spec import Workload
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Timeout = tuple[float, float]
+
+TAIL = 0.9
+"""The advice compares the outage that nine crashes in ten do not exceed: split votes live in the tail."""
+TOLERATED = 0.05
+"""Share of trials with an election nobody needed, above which a timeout is too short for its network."""
+JITTER = 0.3
+"""Sigma of the logarithm of each one-way delay: the 99.9th percentile is 2.5 times the median."""
+
+
+def trial(nodes: int, rtt_s: float, election_timeout_s: Timeout) -> Trial:
+    """2.2 s of load; the leader dies at 0.4 s and is back at 1.7 s, when the slowest timeout has long run out."""
+    return Trial(
+        protocol="raft",
+        nodes=nodes,
+        params={"election_timeout_s": election_timeout_s, "retry_s": 0.1},
+        duration=nanoseconds(2.2),
+        liveness=nanoseconds(5),
+        network=Network(latency=Lognormal(nanoseconds(rtt_s / 2), JITTER)),
+        workload=Workload(clients=8, rate=200.0),
+        faults=(Crash(at=nanoseconds(0.4), target="leader", down=nanoseconds(1.3)),),
+    )
+
+
+# --- the advice ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to do in one setting.
+
+    Attributes:
+        timeout: the advised range in seconds; None where the trials cannot tell the best apart.
+        tail: timeout -> the outage in s that nine crashes in ten do not exceed.
+        tied: timeouts not told apart from the best, the best included.
+        restless: timeouts ruled out because elections happened that no crash asked for.
+    """
+
+    nodes: int
+    rtt_s: float
+    timeout: Timeout | None
+    tail: dict[Timeout, Interval]
+    tied: tuple[Timeout, ...]
+    restless: tuple[Timeout, ...]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The answer in words, and the choices it is made of."""
+
+    text: str
+    choices: tuple[Choice, ...]
+
+
+def usable(df: pd.DataFrame) -> pd.DataFrame:
+    """Complete trials in which the crash hit a leader."""
+    return df[(df["trial"] == "complete") & df["leader_hit"] & df["unavailable_s"].notna()]
+
+
+def choose(nodes: int, rtt_s: float, cells: dict[Timeout, pd.DataFrame]) -> Choice:
+    """The best timeout of one setting, or which ones cannot be told apart."""
+    tail = {timeout: interval(rows["unavailable_s"], TAIL) for timeout, rows in cells.items()}
+    restless = tuple(t for t, rows in cells.items() if share(rows["leader_changes"] > 1).low > TOLERATED)
+    candidates = [t for t in cells if t not in restless] or list(cells)
+    ranked = sorted(candidates, key=lambda t: tail[t].estimate)
+    best = ranked[0]
+    level = 1 - (1 - LEVEL) / max(1, len(ranked) - 1)  # Bonferroni: one comparison with each rival
+    tied = [best]
+    for rival in ranked[1:]:
+        found = difference(cells[rival]["unavailable_s"], cells[best]["unavailable_s"], TAIL, level=level)
+        if not (found.known and found.low > 0):
+            tied.append(rival)
+    clear = len(tied) == 1 and tail[best].known
+    return Choice(nodes, rtt_s, best if clear else None, tail, tuple(tied), restless)
+
+
+def advise(df: pd.DataFrame) -> Advice:
+    """Which timeout to choose for each round trip, from the simulated trials of ``df`` alone."""
+    simulated = usable(df[df["runtime"] == "sim"])
+    choices = []
+    for (nodes, rtt), rows in simulated.groupby(["nodes", "rtt_s"]):
+        cells: dict[Timeout, pd.DataFrame] = dict(iter(rows.groupby("election_timeout_s")))
+        choices.append(choose(int(nodes), float(rtt), cells))
+    if not choices:
+        return Advice("No simulated trial in which a leader was killed is complete: there is nothing to advise.", ())
+    lines = [_headline(choices)]
+    for rtt in sorted({choice.rtt_s for choice in choices}):
+        alike: dict[tuple[object, ...], list[Choice]] = {}
+        for choice in choices:
+            if choice.rtt_s == rtt:
+                alike.setdefault((choice.timeout, choice.tied if choice.timeout is None else ()), []).append(choice)
+        lines += [_line(group, whole=len(alike) == 1) for group in alike.values()]
+    return Advice("\n".join(line for line in lines if line), tuple(choices))
+
+
+def _headline(choices: Sequence[Choice]) -> str:
+    """The whole answer, if one timeout is it, or if there is none."""
+    chosen = {choice.timeout for choice in choices}
+    if chosen == {None}:
+        return "These trials cannot tell which election timeout is best."
+    if len(chosen) == 1:
+        return f"Choose an election timeout of {_name(choices[0].timeout)}, at every round trip and cluster size tried."
+    return ""
+
+
+def _name(timeout: Timeout | None) -> str:
+    return show("election_timeout_s", timeout)
+
+
+def _line(group: Sequence[Choice], *, whole: bool) -> str:
+    """One line on settings with the same choice; ``whole``: they are all settings of that round trip."""
+    first = group[0]
+    where = f"Round trip {spaced(first.rtt_s)}"
+    if not whole:
+        where += f", {' and '.join(str(choice.nodes) for choice in group)} nodes"
+    if first.timeout is None:
+        if not any(found.known for choice in group for found in choice.tail.values()):
+            return f"{where}: too few trials to choose."
+        worse = [t for t in first.tail if t not in first.tied and t not in first.restless]
+        ruled_out = f"; {' and '.join(map(_name, worse))} took longer" if worse else ""
+        return f"{where}: {' and '.join(map(_name, first.tied))} cannot be told apart{ruled_out}."
+    tails = [(choice.nodes, choice.tail[first.timeout].estimate) for choice in group]
+    outages = " and ".join(f"{tail * 1e3:.0f} ms ({nodes} nodes)" for nodes, tail in tails)
+    ratios = [c.tail[t].estimate / c.tail[first.timeout].estimate for c in group for t in c.tail if t not in c.restless]
+    slower = [ratio for ratio in ratios if ratio > 1]
+    rival = f"; the next best took {min(slower):.1f} times as long" if slower else ""
+    restless = sorted({timeout for choice in group for timeout in choice.restless})
+    punished = f" {' and '.join(map(_name, restless))} held elections that no crash asked for." if restless else ""
+    return f"{where}: choose {_name(first.timeout)}. Nine crashes in ten were over within {outages}{rival}.{punished}"
+
+
+def inside_band(df: pd.DataFrame) -> tuple[int, int]:
+    """(live trials inside the middle 90% of their cell's simulated outages, live trials that have such a band)."""
+    inside = total = 0
+    rows = usable(df)
+    for _, group in rows.groupby("cell"):
+        simulated = group[group["runtime"] == "sim"]["unavailable_s"]
+        live = group[group["runtime"] == "ray"]["unavailable_s"]
+        if len(simulated):
+            low, high = np.quantile(simulated, [0.05, 0.95])
+            inside += int(((live >= low) & (live <= high)).sum())
+            total += len(live)
+    return inside, total
+
+
+# --- the report ----------------------------------------------------------------------------------------------------
+
+
+def conclude(result: SweepResult) -> Conclusion:
+    """The answer, what it rests on, and a figure for each round trip."""
+    df = result.frame()
+    advice = advise(df) if len(df) else Advice("No trial finished.", ())
+    choices = advice.choices
+    violated = int((df["verdict"] == "invalid").sum()) if len(df) else 0
+    if violated:
+        broke = "trial broke" if violated == 1 else "trials broke"
+        advice = Advice(
+            f"{violated} {broke} a property that must hold, so trust no figure here yet.\n{advice.text}", ()
+        )
+    return Conclusion(
+        answer=advice.text,
+        details=_details(df, choices) if len(df) else [],
+        panels=[_panel(df, rtt) for rtt in sorted(df["rtt_s"].unique())] if len(df) else [],
+        invitation="now break it: bench run raft --runtime sim --mutant vote-not-persisted",
+    )
+
+
+def _details(df: pd.DataFrame, choices: Sequence[Choice]) -> list[str]:
+    rows = usable(df)
+    simulated = rows[rows["runtime"] == "sim"]
+    details = [
+        f"The advice compares the outage that nine of ten crashes do not exceed, over {len(simulated)} simulated "
+        "crashes. With its 95% bootstrap interval over trials:"
+    ]
+    for choice in choices:
+        each = ", ".join(f"{_name(timeout)}: {_span(found)}" for timeout, found in sorted(choice.tail.items()))
+        details.append(f"{choice.nodes} nodes, round trip {spaced(choice.rtt_s)}: {each}.")
+    extra = simulated[simulated["leader_changes"] > 1]
+    details.append(
+        f"In {len(extra)} of {len(simulated)} simulated trials an election was won that no crash asked for."
+        if len(extra)
+        else "In no simulated trial was an election won that no crash asked for."
+    )
+    inside, total = inside_band(df)
+    if total:
+        details.append(
+            f"{inside} of {total} live trials ({inside / total:.0%}) lie inside the middle 90% of the simulated "
+            "outages of their cell; about 90% would, if the simulation were exact."
+        )
+    else:
+        details.append("No live trial was run: nothing here says how far the simulation can be believed.")
+    return details
+
+
+def _span(found: Interval) -> str:
+    bounds = f" ({found.low * 1e3:.0f} to {found.high * 1e3:.0f})" if found.known else ""
+    return f"{found.estimate * 1e3:.0f}{bounds} ms"
+
+
+def _panel(df: pd.DataFrame, rtt_s: float) -> Panel:
+    def draw() -> Figure:
+        from bench.report.plots import Series, distribution
+
+        rows = usable(df[df["rtt_s"] == rtt_s])
+        timeouts = sorted(rows["election_timeout_s"].unique())
+        series = [
+            Series(
+                label=f"{nodes} nodes",
+                simulated=[_values(rows, "sim", nodes, timeout) for timeout in timeouts],
+                live=[_values(rows, "ray", nodes, timeout) for timeout in timeouts],
+            )
+            for nodes in sorted(rows["nodes"].unique())
+        ]
+        ticks = [show("election_timeout_s", timeout) for timeout in timeouts]
+        return distribution(series, ticks, x_label="election timeout", y_label="unavailable after the crash [s]")
+
+    return Panel(
+        title=f"Outage after the leader's crash, round trip {spaced(rtt_s)}",
+        caption="Dots: simulated trials. Thin line: their middle 90%; thick line: the middle half; tick: the median. "
+        "Diamonds: live trials.",
+        draw=draw,
+    )
+
+
+def _values(rows: pd.DataFrame, runtime: str, nodes: int, timeout: Timeout) -> list[float]:
+    mask = (rows["runtime"] == runtime) & (rows["nodes"] == nodes) & (rows["election_timeout_s"] == timeout)
+    return [float(value) for value in rows[mask]["unavailable_s"]]
+
+
+sweep = Sweep(
+    name="election_timeout",
+    question="Which election timeout should a Raft cluster use, given the round trip between its servers?",
+    grid={
+        "nodes": [3, 5],
+        "rtt_s": [0.001, 0.020],
+        "election_timeout_s": [(0.05, 0.1), (0.15, 0.3), (0.5, 1.0)],
+    },
+    trial=trial,
+    seeds=100,
+    live=2,
+    budget_s=190.0,
+    conclude=conclude,
+    biases=(
+        f"Each message is delayed by half the round trip, lognormal with sigma {JITTER}, independently of the others: "
+        "real networks also have bursts, which punish short timeouts more.",
+        "A simulated disk syncs in a constant time and a simulated process never stalls; a live one does both.",
+        "An outage still going on when the load ends counts up to there.",
+        "Clients ask another server after 100 ms without an answer: an outage shorter than that may be seen as longer.",
+    ),
+)
+
+if __name__ == "__main__":
+    raise SystemExit(sweep.main())

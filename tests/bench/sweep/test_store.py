@@ -1,0 +1,102 @@
+"""The run folder: atomic parts, each trial once, readable while it grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.assess import failed
+from bench.errors import UsageError
+from bench.sweep import RunFolder, SweepResult
+from bench.sweep.store import COMPACT_AT, Description, Row
+from bench.trial import Result, Trial
+
+from .fake import result
+
+POINT = {"nodes": 3, "election_timeout_s": (0.05, 0.1)}
+
+
+def row(key: str, seed: int = 1, finished: float = 0.0, outcome: Result | None = None, code: str = "code") -> Row:
+    outcome = result(Trial(protocol="raft", seed=seed)) if outcome is None else outcome
+    return Row(key=key, point=POINT, code_version=code, sitting=1, finished=finished, result=outcome)
+
+
+def folder(tmp_path: Path) -> RunFolder:
+    made = RunFolder(tmp_path / "run")
+    made.create()
+    made.describe(Description(name="x", question="?", points=(POINT,), code_version="code", finished=True))
+    return made
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+    files = folder(tmp_path)
+    broken = failed(Trial(protocol="raft", seed=2), "worker died", {})
+    files.append([row("a", 1, 1.0), row("b", 2, 2.0, broken)])
+    files.append([row("c", 3, 0.5)])
+    assert [r.key for r in files.rows()] == ["c", "a", "b"]
+    assert files.rows()[1] == row("a", 1, 1.0)
+    assert files.rows()[2].result.error == "worker died"
+    assert files.keys() == {"a", "b", "c"}
+    assert RunFolder(files.path).keys() == files.keys()
+
+
+def test_a_part_under_way_and_a_stale_one_are_not_seen(tmp_path: Path) -> None:
+    files = folder(tmp_path)
+    files.append([row("a")])
+    (files.parts / "part-000009.tmp").write_bytes(b"half a file")
+    assert files.keys() == {"a"}
+    files.create()
+    assert not list(files.parts.glob("*.tmp"))
+
+
+def test_many_parts_become_one_without_losing_or_doubling_any(tmp_path: Path) -> None:
+    files = folder(tmp_path)
+    for i in range(COMPACT_AT + 5):
+        files.append([row(f"k{i}", i, float(i))])
+    assert len(list(files.parts.glob("*.parquet"))) < 10
+    assert [r.key for r in files.rows()] == [f"k{i}" for i in range(COMPACT_AT + 5)]
+
+
+def test_a_kill_while_merging_leaves_each_trial_once(tmp_path: Path) -> None:
+    files = folder(tmp_path)
+    files.append([row("a")])
+    kept = (files.parts / "part-000001.parquet").read_bytes()
+    files.append([row("b")])
+    files.compact()
+    (files.parts / "part-000001.parquet").write_bytes(kept)  # the merged file is there, this one not yet removed
+    assert sorted(r.key for r in RunFolder(files.path).rows()) == ["a", "b"]
+
+
+def test_the_frame_has_axes_and_figures_and_only_the_latest_code(tmp_path: Path) -> None:
+    files = folder(tmp_path)
+    files.append([row("a"), row("old", code="older code")])
+    loaded = SweepResult.load(files.path)
+    frame = loaded.frame()
+    assert loaded.other_code == 1
+    assert len(frame) == 1
+    assert frame.loc[0, "election_timeout_s"] == (0.05, 0.1)
+    assert frame.loc[0, "cell"] == 0
+    assert frame.loc[0, "p99_s"] == 0.01
+    assert frame.loc[0, "leader_hit"]
+
+
+def test_the_parquet_itself_is_readable_by_anyone(tmp_path: Path) -> None:
+    files = folder(tmp_path)
+    files.append([row("a", outcome=failed(Trial(protocol="raft"), "no", {}))])
+    files.append([row("b")])
+    table = pd.read_parquet(files.parts)
+    assert set(table["key"]) == {"a", "b"}
+    assert table["unavailable_s"].notna().sum() == 1
+
+
+def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"it has no sweep\.json"):
+        SweepResult.load(tmp_path)
+    (tmp_path / "sweep.json").write_text("{")
+    with pytest.raises(UsageError, match="is not the description of a sweep"):
+        SweepResult.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written to"):
+        RunFolder(tmp_path / "file" / "run").create()

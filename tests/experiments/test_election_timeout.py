@@ -1,0 +1,155 @@
+"""The advice follows the data: reversed data reverse it, and data that say nothing are said to say nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.provenance import ROOT
+from bench.sweep import SweepResult
+
+SCRIPT = ROOT / "experiments" / "consensus-algorithms" / "election_timeout.py"
+SHORT, MIDDLE, LONG = (0.05, 0.1), (0.15, 0.3), (0.5, 1.0)
+
+
+def module() -> Any:
+    spec = importlib.util.spec_from_file_location("election_timeout", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules["election_timeout"] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+experiment = module()
+
+
+def trials(
+    means: dict[Any, float], n: int = 60, runtime: str = "sim", spread: float = 0.15, **changes: Any
+) -> pd.DataFrame:
+    """Outages around each timeout's mean, in every setting."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for cell, (nodes, rtt, timeout) in enumerate((n_, r, t) for n_ in (3, 5) for r in (0.001, 0.02) for t in means):
+        rows += [
+            {
+                "cell": cell,
+                "nodes": nodes,
+                "rtt_s": rtt,
+                "election_timeout_s": timeout,
+                "runtime": runtime,
+                "trial": "complete",
+                "verdict": "valid",
+                "leader_hit": True,
+                "leader_changes": 1,
+                "unavailable_s": float(value),
+            }
+            | changes
+            for value in means[timeout] * rng.lognormal(0.0, spread, n)
+        ]
+    return pd.DataFrame(rows)
+
+
+FORWARD = {SHORT: 0.08, MIDDLE: 0.2, LONG: 0.7}
+REVERSED = {SHORT: 0.7, MIDDLE: 0.2, LONG: 0.08}
+
+
+def test_reversed_data_reverse_the_advice() -> None:
+    forward, backward = experiment.advise(trials(FORWARD)), experiment.advise(trials(REVERSED))
+    assert {choice.timeout for choice in forward.choices} == {SHORT}
+    assert {choice.timeout for choice in backward.choices} == {LONG}
+    assert len(forward.choices) == 4
+    assert forward.text.startswith("Choose an election timeout of 50-100 ms, at every round trip")
+    assert backward.text.startswith("Choose an election timeout of 500-1000 ms, at every round trip")
+    assert "the next best took 2." in forward.text
+
+
+def test_cells_that_cannot_be_told_apart_are_not_chosen_between() -> None:
+    advice = experiment.advise(trials({SHORT: 0.2, MIDDLE: 0.2, LONG: 0.7}))
+    assert {choice.timeout for choice in advice.choices} == {None}
+    assert set(advice.choices[0].tied) == {SHORT, MIDDLE}
+    assert advice.text.startswith("These trials cannot tell which election timeout is best.")
+    assert "cannot be told apart; 500-1000 ms took longer" in advice.text
+
+
+def test_too_few_trials_choose_nothing() -> None:
+    advice = experiment.advise(trials(FORWARD, n=4))
+    assert {choice.timeout for choice in advice.choices} == {None}
+    assert "Round trip 1 ms: too few trials to choose." in advice.text
+
+
+def test_a_timeout_that_disturbs_the_cluster_is_ruled_out_however_fast() -> None:
+    calm = trials(FORWARD)
+    restless = calm.copy()
+    slow_link = (restless["rtt_s"] == 0.02) & (restless["election_timeout_s"] == SHORT)
+    restless.loc[restless[slow_link].index[::3], "leader_changes"] = 2
+    advice = experiment.advise(restless)
+    chosen = {(choice.nodes, choice.rtt_s): choice.timeout for choice in advice.choices}
+    assert chosen == {(3, 0.001): SHORT, (5, 0.001): SHORT, (3, 0.02): MIDDLE, (5, 0.02): MIDDLE}
+    assert "Round trip 20 ms: choose 150-300 ms." in advice.text
+    assert "50-100 ms held elections that no crash asked for." in advice.text
+
+
+def test_live_and_void_trials_and_crashes_that_hit_nobody_do_not_advise() -> None:
+    simulated = trials(FORWARD)
+    others = [
+        trials(REVERSED, n=200, runtime="ray"),
+        trials(REVERSED, n=200, trial="void"),
+        trials(REVERSED, n=200, leader_hit=False),
+    ]
+    assert experiment.advise(pd.concat([simulated, *others])).text == experiment.advise(simulated).text
+    assert "nothing to advise" in experiment.advise(others[0]).text
+
+
+def test_the_share_of_live_trials_inside_the_simulated_band_is_counted() -> None:
+    simulated = trials(FORWARD)
+    inside, total = experiment.inside_band(pd.concat([simulated, trials(FORWARD, n=50, runtime="ray")]))
+    assert total == 12 * 50
+    assert 0.8 < inside / total < 0.97
+    inside, _ = experiment.inside_band(pd.concat([simulated, trials(REVERSED, n=50, runtime="ray")]))
+    assert inside / total < 0.5
+    assert experiment.inside_band(simulated) == (0, 0)
+
+
+def test_every_cell_can_be_run() -> None:
+    cells = experiment.sweep.cells()
+    assert len(cells) == 12
+    crash = cells[0].template.faults[0]
+    assert crash.target == "leader"
+    # The slowest timeout has run out, and its election is over, before the load is.
+    assert cells[0].template.duration > crash.at + 1_500_000_000
+
+
+@pytest.mark.slow
+def test_the_script_answers_and_reports(tmp_path: Path) -> None:
+    """The whole way on a small grid, simulated only."""
+    out = tmp_path / "run"
+    command = [sys.executable, str(SCRIPT), "nodes=3", "rtt_s=0.001", "--no-live", "--seeds", "10", "--jobs", "2"]
+    done = subprocess.run(
+        [*command, "--budget", "20", "--out", str(out)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert lines[-1] == "now break it: bench run raft --runtime sim --mutant vote-not-persisted"
+    assert lines[-2] == f"report: {out / 'report.html'}"
+    assert "Round trip 1 ms" in lines[-3]
+    result = SweepResult.load(out)
+    frame = result.frame()
+    assert len(frame) >= 24
+    assert (frame["verdict"] == "valid").all()
+    assert frame["leader_hit"].all()
+    assert frame["detect_s"].notna().all()
+    assert lines[-3] in (out / "report.html").read_text()
