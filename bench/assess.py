@@ -131,7 +131,7 @@ def failed(trial: Trial, error: str, provenance: dict[str, Any], took_s: float =
     )
 
 
-# --- verdicts ------------------------------------------------------------------------------------------------------
+# --- verdicts -------------------------------------------------------------------------------------------------------
 
 
 def _run_checks(trial: Trial, history: History, family: Family, checks: Sequence[Check] | None) -> list[Verdict]:
@@ -161,7 +161,7 @@ def _verdict(verdicts: Iterable[Verdict], *, void: bool) -> Word:
     return "unknown" if void and merged == "valid" else merged
 
 
-# --- complete or void ----------------------------------------------------------------------------------------------
+# --- complete or void -----------------------------------------------------------------------------------------------
 
 
 def void_reason(

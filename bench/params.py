@@ -65,7 +65,7 @@ def _field(family: Family, name: str) -> _Field:
     return fields[name]
 
 
-# --- from text -----------------------------------------------------------------------------------------------------
+# --- from text ------------------------------------------------------------------------------------------------------
 
 
 class _Unreadable(ValueError):
@@ -220,7 +220,7 @@ def parse_params(family: Family, texts: Iterable[str]) -> dict[str, Any]:
     return params
 
 
-# --- to configurations ---------------------------------------------------------------------------------------------
+# --- to configurations ----------------------------------------------------------------------------------------------
 
 
 def build_configs(family: Family, params: Mapping[str, Any], nodes: int) -> tuple[Any, Any]:
@@ -266,7 +266,7 @@ def _check_type(field: _Field, value: Any) -> None:
         raise UsageError(f"parameter {field.name}={value!r} is not finite")
 
 
-# --- for help ------------------------------------------------------------------------------------------------------
+# --- for help -------------------------------------------------------------------------------------------------------
 
 
 def format_value(value: Any) -> str:

@@ -33,6 +33,13 @@ def prepare(trial: Trial) -> tuple[Family, Any, Any]:
     return family, server_config, client_config
 
 
+def open_session(address: str | None = None) -> RaySession:
+    """A context manager that keeps node actors between live trials; pass it to :func:`run_trial`."""
+    from .runtime.ray.session import RaySession
+
+    return RaySession(address)
+
+
 def run_trial(
     trial: Trial,
     *,

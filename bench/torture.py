@@ -23,13 +23,13 @@ MS = 1_000_000
 
 def _latency(rng: Random, scale: float) -> Latency:
     """From calm to rough, for a protocol whose shortest timeout is ``scale`` ns: none outlasts it as a rule."""
-    calm = Constant(int(scale / 150))
+    base = int(scale / rng.choice((150, 40, 12)))
     return rng.choice(
         (
-            calm,
-            Lognormal(int(scale / 100), 0.5),
-            Exponential(int(scale / 12)),
-            Mixture(((0.9, calm), (0.1, Exponential(int(scale / 4))))),
+            Constant(base),
+            Lognormal(base, 0.5),
+            Exponential(base),
+            Mixture(((0.9, Constant(base)), (0.1, Exponential(int(scale / 4))))),
         )
     )
 
@@ -82,7 +82,7 @@ def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool 
         ),
         "workload": Workload(clients=rng.randint(3, 6), keys=rng.randint(2, 5), rate=float(rng.randint(50, 120))),
         "nemesis": _nemesis(rng),
-        "service": ServiceTimes(fsync=rng.choice((250_000, 2 * MS, 10 * MS)), byte=0.0),
+        "service": ServiceTimes(fsync=rng.choice((20_000, 20_000, 250_000, 5 * MS)), byte=0.0),
         "clock_offset": 50 * MS,
         "clock_drift_ppm": 200.0,
         "trace": trace,

@@ -40,7 +40,7 @@ class ProtocolError(TypeError):
     """A node class contradicts itself: raised when the class is defined, before anything runs."""
 
 
-# --- outcomes of an operation --------------------------------------------------------------------------------------
+# --- outcomes of an operation ---------------------------------------------------------------------------------------
 
 
 class Ok(msgspec.Struct, frozen=True, tag="ok"):
@@ -64,7 +64,7 @@ class Info(msgspec.Struct, frozen=True, tag="info"):
 Outcome = Ok | Fail | Info
 
 
-# --- what survived a crash -----------------------------------------------------------------------------------------
+# --- what survived a crash ------------------------------------------------------------------------------------------
 
 
 class LogImage:
@@ -123,7 +123,7 @@ class Durable:
         return LogImage() if image is None else image
 
 
-# --- what a handler may do -----------------------------------------------------------------------------------------
+# --- what a handler may do ------------------------------------------------------------------------------------------
 
 
 class Context(Protocol):
@@ -133,8 +133,11 @@ class Context(Protocol):
     """This node's name."""
     bootstrap: tuple[str, ...]
     """The initial servers, sorted. Later membership is the protocol's own state."""
-    turn: int
-    """The number of this turn, rising over the life of this incarnation; see :func:`on_durable`."""
+
+    @property
+    def turn(self) -> int:
+        """The number of this turn, rising over the life of this incarnation; see :func:`on_durable`."""
+        ...
 
     @property
     def rng(self) -> Random:
@@ -225,7 +228,7 @@ class Context(Protocol):
         ...
 
     def install_snapshot(self, key: str, value: Any, log: str, index: int) -> None:
-        """In one turn, store a snapshot under ``key`` and replace ``log`` by an empty one that starts above ``index``."""
+        """In one turn, store a snapshot under ``key`` and have ``log`` start again, empty, above ``index``."""
         ...
 
     # out
@@ -273,7 +276,7 @@ class Fenced(msgspec.Struct, frozen=True, tag=True):
     node: str
 
 
-# --- administration ------------------------------------------------------------------------------------------------
+# --- administration -------------------------------------------------------------------------------------------------
 
 
 class AddServer(msgspec.Struct, frozen=True, tag=True):
@@ -292,7 +295,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     """The operator is about to stop this node and asks it to hand over its duties."""
 
 
-# --- declaring handlers --------------------------------------------------------------------------------------------
+# --- declaring handlers ---------------------------------------------------------------------------------------------
 
 
 def _declare(kind: str, *what: Any) -> Callable[[F], F]:
@@ -465,14 +468,15 @@ def _check_messages(cls: type[Node]) -> None:
         problem = explain_mutability(message)
         if problem:
             raise ProtocolError(f"{cls.__name__}: message {message.__name__}: {problem}")
-        tag = msgspec.inspect.type_info(message).tag  # type: ignore[attr-defined]
+        tag = message.__struct_config__.tag  # type: ignore[attr-defined]
         if tag is None:
             raise ProtocolError(f"{cls.__name__}: message {message.__name__} has no tag: declare it with tag=True")
         if tag in tags:
             raise ProtocolError(f"{cls.__name__}: {message.__name__} and {tags[tag].__name__} share the tag {tag!r}")
         tags[tag] = message
         if message not in cls.handlers.message:
-            raise ProtocolError(f"{cls.__name__}: message {message.__name__} has no handler: add @on({message.__name__})")
+            name = message.__name__
+            raise ProtocolError(f"{cls.__name__}: message {name} has no handler: add @on({name})")
     for message in cls.handlers.message:
         if message not in declared:
             raise ProtocolError(f"{cls.__name__}: {message.__name__} is handled but not declared in `messages`")
@@ -502,7 +506,8 @@ def _check_timers(cls: type[Node]) -> None:
                 if instruction.opname == "LOAD_CONST" and isinstance(timer, str) and timer not in cls.handlers.timer:
                     known = ", ".join(sorted(cls.handlers.timer)) or "none"
                     raise ProtocolError(
-                        f"{cls.__name__}.{name}: {waiting}({timer!r}) but no @on_timer({timer!r}); declared timers: {known}"
+                        f"{cls.__name__}.{name}: {waiting}({timer!r}) but no @on_timer({timer!r}); "
+                        f"declared timers: {known}"
                     )
                 waiting = None
 

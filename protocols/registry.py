@@ -1,4 +1,4 @@
-"""The protocols that exist, by name. Registered once here, a protocol gets the command line and the conformance battery."""
+"""The protocols that exist, by name: registered once, one gets the command line and the conformance battery."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _evidence(history: History, violations: Sequence[_Violation]) -> tuple[tuple
     return tuple(sorted(step.row for step in part)), sentence
 
 
-# --- words ---------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------------------------
 
 
 def _sentence(history: History, key: int, part: Sequence[Step], wrong: Flaw | Found | None) -> str:

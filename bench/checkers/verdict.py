@@ -8,7 +8,6 @@ from typing import Literal
 import msgspec
 
 Word = Literal["valid", "invalid", "unknown"]
-_RANK: dict[str, int] = {"valid": 0, "unknown": 1, "invalid": 2}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,4 +32,5 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def merge(verdicts: Iterable[str]) -> Word:
     """invalid > unknown > valid; valid for none at all."""
-    return max(verdicts, key=lambda word: _RANK[word], default="valid")  # type: ignore[return-value]
+    seen = set(verdicts)
+    return "invalid" if "invalid" in seen else "unknown" if "unknown" in seen else "valid"

@@ -42,8 +42,8 @@ Exit codes: 0 valid, 1 violation, 2 wrong input, 3 unknown or void,
 """
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C; the text says what was kept."""
+class Interrupted(Exception):
+    """Ctrl-C; the text says what was kept. No ``KeyboardInterrupt``, which click would turn into a bare ``Abort``."""
 
 
 class Bench(click.Group):
@@ -74,12 +74,21 @@ class Bench(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb. A reader that has seen enough (``| head``) ends it quietly, as far as it got."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return code
+
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run a verb and exit with its code; errors are one sentence on standard error."""
         extra["standalone_mode"] = False
         try:
             code = super().main(args, prog_name or "bench", **extra)
-            sys.stdout.flush()
         except UsageError as error:
             code = _say(str(error), EXIT_USAGE)
         except click.exceptions.NoArgsIsHelpError as error:
@@ -89,13 +98,10 @@ class Bench(click.Group):
             code = _say(_sentence(error), EXIT_USAGE)
         except HarnessError as error:
             code = _say(str(error), EXIT_HARNESS)
-        except (KeyboardInterrupt, click.Abort) as error:
-            kept = str(error) if isinstance(error, Interrupted) else "nothing was kept"
-            code = _say(f"interrupted: {kept}", EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            # the reader of a pipe has seen enough; nothing more can be said
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
+        except Interrupted as error:
+            code = _say(f"interrupted: {error}", EXIT_INTERRUPTED)
+        except (KeyboardInterrupt, click.Abort):
+            code = _say("interrupted: nothing was kept", EXIT_INTERRUPTED)
         except Exception as error:
             traceback.print_exc()
             code = _say(f"the harness failed: {type(error).__name__}: {error}", EXIT_HARNESS)

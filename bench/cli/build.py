@@ -31,6 +31,8 @@ DURATION_WITH_FAULTS = {"sim": 5 * NS_PER["s"], "ray": 10 * NS_PER["s"]}
 RUNTIMES = ("ray", "sim")
 GENERAL = "general"
 """What ``--nemesis`` without kinds means."""
+NO_NEMESIS = "none"
+"""For a mutant without faults, which otherwise gets the nemesis."""
 SHAPED_BY_SEED = ("protocol", "runtime", "nodes", "duration", "seed", "param", "mutant", "check_budget", "torture")
 """The options that ``--torture`` leaves to the user; the seed draws the rest."""
 
@@ -195,6 +197,8 @@ def _nemesis(options: RunOptions, default: Nemesis | None) -> Nemesis | None:
         if options.nemesis_interval is not None or options.nemesis_length is not None:
             raise UsageError("--nemesis-interval and --nemesis-length need --nemesis")
         return default
+    if options.nemesis == NO_NEMESIS:
+        return None
     named = "" if options.nemesis == GENERAL else options.nemesis
     kinds = tuple(kind.strip() for kind in named.split(",") if kind.strip())
     check_kinds(kinds, options.runtime)
@@ -305,7 +309,7 @@ def same_trial(one: Trial, other: Trial) -> bool:
     return msgspec.json.encode(one, order="deterministic") == msgspec.json.encode(other, order="deterministic")
 
 
-# --- back to the command -------------------------------------------------------------------------------------------
+# --- back to the command --------------------------------------------------------------------------------------------
 
 
 def _duration_text(ns: int) -> str:
@@ -353,6 +357,8 @@ def _arguments(trial: Trial) -> Iterable[str]:
         yield from ("--nemesis", ",".join(trial.nemesis.kinds) or GENERAL)
         yield from span("nemesis-interval", trial.nemesis.interval, Nemesis().interval)
         yield from span("nemesis-length", trial.nemesis.length, Nemesis().length)
+    elif trial.mutant is not None and not trial.faults:
+        yield from ("--nemesis", NO_NEMESIS)
     yield from ("--seed", str(trial.seed))
     for name, value in trial.params.items():
         yield from ("--param", f"{name}={format_value(value)}")

@@ -74,9 +74,7 @@ def _show(result: Result, found: Found | None, output: Output, folder: Path | No
     if found is not None:
         seeds = f"{len(found.results)} seed{'s' if len(found.results) > 1 else ''}"
         invalid = result.verdict == "invalid"
-        out.print(
-            f"found in {seeds}" if invalid else f"no violation in {seeds}: try others with --seed, or other faults"
-        )
+        out.print(f"found in {seeds}" if invalid else f"no violation in {seeds}: try others (--seed) or other faults")
     if result.verdict == "invalid":
         out.print()
         print_violation(out, result, folder)

@@ -50,15 +50,15 @@ def hunt(
     say: Callable[[str], None],
     *,
     budget_s: float = HUNT_S,
-    make_pool: Callable[[], Pool] = default_pool,
+    make_pool: Callable[[], Pool] | None = None,
 ) -> Found:
-    """Try seeds from 1 on until one violates or the time is up. Of several violations the one of the lowest seed counts.
+    """Try seeds from 1 on until one violates or the time is up. Of several that violate the lowest counts.
 
     Args:
         options: of a mutant; under the full nemesis unless they shape the trial otherwise.
         say: progress.
         budget_s: no new seed is started after it.
-        make_pool: where trials run.
+        make_pool: where trials run; :func:`default_pool` by default.
 
     Raises:
         HarnessError: a trial failed.
@@ -67,7 +67,7 @@ def hunt(
         getattr(options, field.name) != field.default for field in fields(options) if field.name not in SHAPING
     )
     options = replace(options, torture=options.torture or not shaped)
-    pool = make_pool()
+    pool = (make_pool or default_pool)()
     try:
         results = _search(options, say, pool, time.monotonic() + budget_s)
     finally:

@@ -100,11 +100,8 @@ def find(name: str) -> Path:
     if found:
         raise UsageError(f"{name!r} could be any of {len(found)} runs: {', '.join(found[-4:])}")
     if "/" in name or not recorded:
-        raise UsageError(
-            f"there is no run {name!r}: give the folder or {RESULT} of a run, or part of its name in {RUNS}/"
-        )
-    error = unknown_name("run", name, recorded[-20:])
-    raise error
+        raise UsageError(f"there is no run {name!r}: give the folder of a run, or part of its name in {RUNS}/")
+    raise unknown_name("run", name, recorded[-20:])
 
 
 def load(name: str) -> Recorded:

@@ -75,12 +75,16 @@ GENERAL: dict[str, dict[str, float]] = {
 
 QUICK = 20_000_000
 """ns: the mean of quick restarts, and of the gap between faults that come together."""
+BLINK = 200_000
+"""ns: a process that is back before anybody has noticed."""
 SHORTEST = 1_000_000
 """ns: no fault is shorter; the load's last such stretch stays free of new ones."""
 GRAIN = 10_000
 """ns to which times are rounded, so that a schedule can be read."""
 CUT = 4
 """Lengths end at this many times their mean."""
+LOOPS = 0.25
+"""Share of the crashes that are crash loops, where a process starts fast enough (the simulator)."""
 MOST_ROLLED = 9
 """Servers above which a rolling restart would fill the run."""
 
@@ -88,14 +92,15 @@ MOST_ROLLED = 9
 class _Draw:
     """The random source of one schedule, with what its faults have used up."""
 
-    def __init__(self, seed: int, nemesis: Nemesis, duration: int, servers: Sequence[str]) -> None:
+    def __init__(self, seed: int, nemesis: Nemesis, duration: int, servers: Sequence[str], runtime: str) -> None:
         self.rng = Random(f"{seed}/nemesis")
+        self.simulated = runtime == "sim"
         self.mean = nemesis.length
         self.duration = duration
         self.servers = len(servers)
         # at most a minority ever forgets, and nobody twice: more would break what no protocol promises
-        names = sorted(servers)
-        self.forgetful = self.rng.sample(names, largest_minority(len(names)))
+        self.names = sorted(servers)
+        self.forgetful = self.rng.sample(self.names, largest_minority(len(servers)))
 
     def exponential(self, mean: float) -> int:
         return round(self.rng.expovariate(1.0) * mean / GRAIN) * GRAIN
@@ -130,9 +135,23 @@ class _Draw:
         return self.pick(("random", 3), ("leader", 3), ("minority", 1), ("majority", 1), ("client", 0.5))
 
 
-def _crash(draw: _Draw, at: int) -> Fault:
+def _crash(draw: _Draw, at: int) -> Fault | list[Fault]:
+    if draw.simulated and draw.rng.random() < LOOPS:
+        return _crash_loop(draw, at)
     target = draw.pick(("random", 4), ("leader", 4), ("minority", 2), ("majority", 1))
     return Crash(at=at, target=target, down=draw.outage(at))
+
+
+def _crash_loop(draw: _Draw, at: int) -> list[Fault]:
+    """A server dies again and again, back at once each time: between two messages of one election, too."""
+    victim = draw.rng.choice(draw.names)
+    end = at + draw.length(at)
+    down = draw.rng.choice((SHORTEST // 10, SHORTEST))
+    crashes: list[Fault] = []
+    while at + down <= end:
+        crashes.append(Crash(at=at, target=victim, down=down))
+        at += down + max(GRAIN, draw.exponential(QUICK / 2))
+    return crashes
 
 
 def _partition(draw: _Draw, at: int) -> Fault:
@@ -180,11 +199,9 @@ def _drain(draw: _Draw, at: int) -> Fault:
     return DrainRestart(at=at, target=draw.one(), grace=grace, down=down)
 
 
-_MAKERS: dict[str, Callable[[_Draw, int], Fault | None]] = {
+_MAKERS: dict[str, Callable[[_Draw, int], Fault | list[Fault] | None]] = {
     "crash": _crash,
-    "crash-at-write": lambda draw, at: CrashAtWrite(
-        at=at, down=draw.outage(at) if draw.rng.random() < 0.2 else SHORTEST
-    ),
+    "crash-at-write": lambda draw, at: CrashAtWrite(at=at, down=draw.outage(at) if draw.rng.random() < 0.2 else BLINK),
     "power-loss": lambda draw, at: PowerLoss(at=at, down=draw.outage(at)),
     "rolling-restart": _rolling_restart,
     "drain": _drain,
@@ -240,13 +257,13 @@ def generate(nemesis: Nemesis, seed: int, duration: int, servers: Sequence[str],
     check_kinds(nemesis.kinds, runtime)
     weights = dict.fromkeys(nemesis.kinds, 1.0) or GENERAL[runtime]
     choices = tuple(weights.items())
-    draw = _Draw(seed, nemesis, duration, servers)
+    draw = _Draw(seed, nemesis, duration, servers, runtime)
     faults: list[Fault] = []
     at = nemesis.quiet // GRAIN * GRAIN
     while True:
         at += draw.gap(nemesis.interval)
         if at > duration - SHORTEST:
-            return tuple(faults)
-        fault = _MAKERS[draw.pick(*choices)](draw, at)
-        if fault is not None:
-            faults.append(fault)
+            return tuple(sorted(faults, key=lambda fault: fault.at))
+        drawn = _MAKERS[draw.pick(*choices)](draw, at)
+        if drawn is not None:
+            faults += drawn if isinstance(drawn, list) else [drawn]

@@ -52,7 +52,7 @@ from .spec import (
 )
 from .targets import SHAPES, ZONE, check_target
 
-# --- values --------------------------------------------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------------------------------
 
 
 def exact_duration(ns: int) -> str:
@@ -156,7 +156,7 @@ PPM = Value("500ppm", _ppm, lambda ppm: _plain(ppm) + "ppm")
 DELAY = Value("20ms", parse_latency, format_latency)
 WORD = Value("leader", str, str)
 
-# --- forms ---------------------------------------------------------------------------------------------------------
+# --- forms -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def usage(kind: str) -> str:
     return " ".join(parts)
 
 
-# --- parsing -------------------------------------------------------------------------------------------------------
+# --- parsing --------------------------------------------------------------------------------------------------------
 
 
 def parse_fault(text: str) -> Fault:
@@ -374,7 +374,7 @@ def format_fault(fault: Fault) -> str:
     return " ".join(parts)
 
 
-# --- validation at the level of names ------------------------------------------------------------------------------
+# --- validation at the level of names -------------------------------------------------------------------------------
 
 
 def validate_target(fault: Fault, servers: Sequence[str], clients: int, zones: Collection[str] = ()) -> None:

@@ -25,7 +25,7 @@ class Crash(_Fault, frozen=True, tag="crash"):
 
 
 class CrashAtWrite(_Fault, frozen=True, tag="crash-at-write"):
-    """The next server that has synced a key dies just after the effects that waited for it have left; back after ``down``.
+    """The next server that has synced a key dies just after the effects that waited for it left; back after ``down``.
 
     What a server says once it has persisted a key (a vote, a ballot, a lease) is a promise, rarer and weightier than
     an entry appended to a log; this is the moment at which to make it forget (sim).

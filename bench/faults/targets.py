@@ -98,7 +98,7 @@ def resolve(
     return (target,)
 
 
-# --- partitions ----------------------------------------------------------------------------------------------------
+# --- partitions -----------------------------------------------------------------------------------------------------
 
 Pairs = frozenset[tuple[str, str]]
 """Directed links (source, destination) on which nothing arrives."""

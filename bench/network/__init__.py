@@ -1,4 +1,4 @@
-"""The network between nodes: latency distributions, loss, duplication, reordering and bandwidth of each directed link."""
+"""The network between nodes: latency, loss, duplication, reordering and bandwidth of each directed link."""
 
 from .latency import (
     Constant,

@@ -121,7 +121,11 @@ def sampler(latency: Latency, rng: Random) -> Sampler:
             draws = [sampler(part, rng) for _, part in parts]
             bounds = [sum(weight for weight, _ in parts[: i + 1]) for i in range(len(parts))]
             last = len(draws) - 1
-            return lambda: draws[min(last, bisect.bisect_right(bounds, rng.random()))]()
+
+            def mixed() -> int:
+                return draws[min(last, bisect.bisect_right(bounds, rng.random()))]()
+
+            return mixed
     raise TypeError(f"not a latency: {latency!r}")
 
 
@@ -145,7 +149,7 @@ def mean_of(latency: Latency) -> float:
     raise TypeError(f"not a latency: {latency!r}")
 
 
-# --- the notation --------------------------------------------------------------------------------------------------
+# --- the notation ---------------------------------------------------------------------------------------------------
 
 _FORMS = {
     "constant": "constant(2ms)",
@@ -170,9 +174,9 @@ def parse_latency(text: str) -> Latency:
         try:
             return Constant(parse_duration(text))
         except UsageError:
-            name = re.match(r"[a-z]*", text)
-            if name and name[0] in _FORMS:
-                raise UsageError(f"latency {text!r} is malformed: write {_FORMS[name[0]]}") from None
+            word = "".join(re.findall(r"^[a-z]+", text))
+            if word in _FORMS:
+                raise UsageError(f"latency {text!r} is malformed: write {_FORMS[word]}") from None
             raise UsageError(
                 f"latency {text!r} is neither a duration (2ms) nor a distribution ({', '.join(sorted(_FORMS))})"
             ) from None

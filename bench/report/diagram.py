@@ -173,7 +173,7 @@ class _Drawing:
             canvas.rect(x - width / 2, self.top - 34, width, 24, "#f3f5f8", f'rx="6" stroke="{RULE}"')
             canvas.text(x, self.top - 17.5, node, 13, INK, 'text-anchor="middle" font-weight="600"')
 
-    # --- what happened ---------------------------------------------------------------------------------------------
+    # --- what happened -----------------------------------------------------------------------------------------------
 
     def _message(self, message: Message) -> None:
         colour, dash = self.looks[message.what]

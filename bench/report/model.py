@@ -96,7 +96,7 @@ def _with_interval(values: Sequence[float]) -> Cell:
     return Cell(text, found.estimate, "number", f"{word} of {found.n} trials")
 
 
-# --- one row a cell ------------------------------------------------------------------------------------------------
+# --- one row a cell -------------------------------------------------------------------------------------------------
 
 MEDIANS: tuple[tuple[str, str, str, str], ...] = (
     ("ops/s", "throughput_ops_s", "ok operations a second over the measured window", "number"),
@@ -187,7 +187,7 @@ def _checked(results: Sequence[Result], name: str) -> Cell:
     return Cell(SYMBOLS[worst] + count, rank, f"verdict {worst}", title)
 
 
-# --- one row a trial -----------------------------------------------------------------------------------------------
+# --- one row a trial ------------------------------------------------------------------------------------------------
 
 
 def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
@@ -195,16 +195,19 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
     checks = check_names(result.rows)
     axes = result.axes
     columns = [Column(axis_title(name)) for name in axes]
-    columns += [Column("world", numeric=False), Column("seed"), Column("ok/fail/info", "operations by outcome")]
+    remarks = [_remark(row.result) for row in rows]
+    remarked = any(remark.text for remark in remarks)
+    columns += [Column("world", numeric=False), Column("seed"), *[Column("remark", numeric=False)] * remarked]
+    columns.append(Column("ok/fail/info", "operations by outcome"))
     columns += [Column(name.replace("_", " "), upright=True) for name in checks]
     columns += [Column(name, explained) for name, _, explained, _ in MEDIANS]
-    columns.append(Column("remark", numeric=False))
     table = Table(columns)
-    for row in rows:
+    for row, remark in zip(rows, remarks, strict=True):
         found = row.result
         counted = found.operations
         cells = [_axis(name, row.point.get(name, "")) for name in axes]
         cells += [Cell(world(found.runtime), found.runtime), Cell(str(found.seed), found.seed, "number")]
+        cells += [remark] * remarked
         cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
         cells += [_checked([found], name) for name in checks]
         latency, recovery = found.latency_s, found.recovery_s
@@ -216,7 +219,6 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         )
         cells += [_figure(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
         cells.append(_figure(found.messages_per_operation, number_text))
-        cells.append(_remark(found))
         table.rows.append(cells)
     return table
 
@@ -245,7 +247,7 @@ def notable(rows: Sequence[Row]) -> list[Row]:
     return chosen[: 2 * MOST_TRIALS]
 
 
-# --- the rest ------------------------------------------------------------------------------------------------------
+# --- the rest -------------------------------------------------------------------------------------------------------
 
 
 def matrix(result: SweepResult) -> Table:
@@ -278,7 +280,8 @@ def totals(result: SweepResult) -> list[tuple[str, str]]:
     void = sum(found.trial == "void" for found in rows) - failed
     invalid = sum(found.verdict == "invalid" for found in rows)
     unknown = sum(found.verdict == "unknown" for found in rows) - failed
-    badges = [(f"{simulated:,} simulated trials", ""), (f"{len(rows) - simulated:,} live trials", "")]
+    counts = [(simulated, "simulated"), (len(rows) - simulated, "live")]
+    badges = [(f"{count:,} {name} {'trial' if count == 1 else 'trials'}", "") for count, name in counts if count]
     if invalid:
         badges.append((f"✗ {invalid:,} {'violation' if invalid == 1 else 'violations'}", "invalid"))
     elif rows and len(rows) > failed + void:

@@ -40,7 +40,7 @@ def _of(frame: pd.DataFrame, cell: int, runtime: str, column: str) -> list[float
 def general_panels(result: SweepResult) -> list[Panel]:
     """Recovery by parts, and response time, where there is something to show."""
     frame = result.frame()
-    if frame.empty or len(result.description.points) > MOST_CELLS:
+    if len(frame) < 2 or len(result.description.points) > MOST_CELLS:
         return []
     complete = frame[frame["trial"] == "complete"]
     labels, rows_are = short_labels(result), label_title(result)

@@ -195,7 +195,7 @@ def dots(
         for i, (name, marker, colour) in enumerate(((names[0], "o", palette[0]), (names[1], "D", palette[1]))):
             labelled = False
             for position, row in enumerate(rows):
-                values = row[1 + i]
+                values = (row[1], row[2])[i]
                 found = interval(values)
                 if found.n == 0:
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,6 @@ from ..sweep.result import Conclusion, Panel, SweepResult
 from ..sweep.store import Description, Row
 from ..trial import Result
 from . import model, violations
-
-
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def single(result: Result, folder: Path) -> SweepResult:
     return SweepResult(folder, description, (row,))
 
 
-# --- figures -------------------------------------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------------------------
 
 
 def draw(panels: list[Panel], prefix: str) -> list[Drawn]:
@@ -116,7 +115,7 @@ def draw(panels: list[Panel], prefix: str) -> list[Drawn]:
 def _keep(result: SweepResult, conclusion: Conclusion) -> Kept:
     figures = tuple((drawn.title, drawn.caption, drawn.svg) for drawn in draw(list(conclusion.panels), "own"))
     kept = Kept(conclusion.answer, tuple(conclusion.details), figures)
-    if result.folder.is_dir():
+    if result.folder.is_dir() and os.access(result.folder, os.W_OK):
         (result.folder / "conclusion.json").write_bytes(msgspec.json.encode(kept))
     return kept
 
@@ -131,7 +130,7 @@ def _kept(folder: Path) -> Kept:
         raise UsageError(f"{file} is not the conclusion of a sweep") from None
 
 
-# --- the page ------------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------------------------
 
 
 def page(result: SweepResult, kept: Kept) -> str:

@@ -36,18 +36,30 @@ def shown(rows: Sequence[Row], folder: Path) -> tuple[list[Shown], int]:
     found = []
     for i, row in enumerate(broken[:SHOWN]):
         result = row.result
-        file = folder / "violations" / f"{row.key}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        file = _recorded(row, folder)
         found.append(
             Shown(
                 title=f"{describe(row.point)}, seed {result.seed}, {world(result.runtime)}",
                 reasons=tuple((verdict.name.replace("_", " "), verdict.reason) for verdict in result.violations),
-                command=f"bench replay {shlex.quote(str(file))}",
+                command=f"bench replay {shlex.quote(str(file))}" if file else "",
                 diagram=diagram(result) if i < DRAWN and result.runtime == "sim" else "",
             )
         )
     return found, len(broken)
+
+
+def _recorded(row: Row, folder: Path) -> Path | None:
+    """A file that ``bench replay`` takes: of a single run its own result, else one written for it."""
+    own = folder / "result.json"
+    if own.is_file():
+        return own
+    file = folder / "violations" / f"{row.key}.json"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(row.result), indent=2))
+    except OSError:
+        return None  # somebody else's folder: the report is still worth having
+    return file
 
 
 def diagram(result: Result) -> str:

@@ -123,6 +123,7 @@ class Engine:
         "outs",
         "sends",
         "synced_turn",
+        "thaw",
         "turn",
         "unsynced_turn",
         "world",
@@ -160,6 +161,7 @@ class Engine:
         self.at_end: list[tuple[Any, Callable[[Any], None]]] = []
         self.write_sink = write_sink
         self.host: Any = None  # whatever the world wants to find again quickly
+        self.thaw: Callable[[str, type[Node]], None] | None = None  # decodes in place what a child finds on disk
         self._rng_seed = rng_seed
         self._rng: Random | None = None
         self._children: dict[str, Child] = {}
@@ -173,7 +175,7 @@ class Engine:
         self._durable = getattr(node, tables.durable) if tables.durable else None
         self._batch_end = getattr(node, tables.batch_end) if tables.batch_end else None
 
-    # --- turns: called by the world ------------------------------------------------------------------------------
+    # --- turns: called by the world ----------------------------------------------------------------------------------
 
     def boot(self, *, lost: bool, torn: int, corrupt: int) -> None:
         """The first turn of this life."""
@@ -338,7 +340,7 @@ class Engine:
                 return
         self.at_end.append((ctx, handler))
 
-    # --- Context ------------------------------------------------------------------------------------------------
+    # --- Context -----------------------------------------------------------------------------------------------------
 
     @property
     def rng(self) -> Random:
@@ -472,7 +474,7 @@ class Engine:
         """See :class:`Context`."""
         self.outs.append((FENCE, node, None))
 
-    # --- children ------------------------------------------------------------------------------------------------
+    # --- children ----------------------------------------------------------------------------------------------------
 
     def _adopt(self, path: str, parent: Engine | Child, name: str, node: Node) -> Child:
         if not name or "/" in name or name == "runtime":
@@ -481,6 +483,8 @@ class Engine:
         if full in self._children:
             raise ProtocolError(f"{self.id} already has a child {full!r}")
         child = self._children[full] = Child(self, parent, full, name, node)
+        if self.thaw is not None:
+            self.thaw(full + "/", type(node))
         inherited = self._inherited or Durable()
         # A child made later in this life finds what it has written itself, not only what survived the last crash.
         current = Durable(
@@ -495,6 +499,11 @@ class Engine:
             child = self._children.pop(other)
             for timer in sorted(child.armed, key=repr):
                 self.world.disarm(self, timer)
+
+    def child_type(self, path: str) -> type[Node] | None:
+        """The class of the child at ``path``, if there is one now."""
+        child = self._children.get(path)
+        return None if child is None else type(child.node)
 
     def views(self) -> Mapping[str, Any]:
         """``inspect`` of every child, by path."""
@@ -549,7 +558,8 @@ class Child:
         handler = self.messages.get(type(message))
         if handler is None:
             raise ProtocolError(
-                f"{type(self.node).__name__} (child {self.path}) got a {type(message).__name__}, which it does not declare"
+                f"{type(self.node).__name__} (child {self.path}) got a {type(message).__name__}, "
+                "which it does not declare"
             )
         handler(self, source, message)
 

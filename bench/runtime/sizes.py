@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, get_type_hints
 
 import msgspec
 
 _FRAME = 12
 _NUMBER = 5
+
+_sizers: dict[type, Callable[[Any], int]] = {
+    int: lambda value: _NUMBER,
+    float: lambda value: 9,
+    bool: lambda value: 1,
+    type(None): lambda value: 1,
+    bytes: lambda value: len(value) + 2,
+    str: lambda value: len(value) + 1,
+    tuple: lambda value: 3 + sum([size_of(item) for item in value]) if value else 1,
+    frozenset: lambda value: 3 + sum([size_of(item) for item in value]),
+}
 
 
 def size_of(value: Any) -> int:
@@ -16,14 +28,24 @@ def size_of(value: Any) -> int:
     >>> size_of(b"12345678")
     10
     """
-    kind = type(value)
-    if kind is int or kind is float:
-        return _NUMBER
-    if kind is bytes or kind is str:
-        return len(value) + 2
-    if kind is tuple or kind is list or kind is frozenset:
-        return 3 + sum(size_of(item) for item in value)
-    if isinstance(value, msgspec.Struct):
-        # strings and numbers of one type of message vary little; tuples are what grows
-        return _FRAME + sum(size_of(getattr(value, name)) for name in value.__struct_fields__)
-    return 1
+    sizer = _sizers.get(type(value))
+    return _learn(type(value))(value) if sizer is None else sizer(value)
+
+
+def _learn(kind: type) -> Callable[[Any], int]:
+    """A sizer for one type of message: what never varies is added up once, the rest is asked of each."""
+    if not issubclass(kind, msgspec.Struct):
+        _sizers[kind] = lambda value: _NUMBER  # enumerations and the like
+        return _sizers[kind]
+    hints = get_type_hints(kind)
+    fixed, varying = _FRAME, []
+    for name in kind.__struct_fields__:
+        if hints[name] in (int, float, bool):
+            fixed += _NUMBER
+        else:
+            varying.append(name)
+    if not varying:
+        _sizers[kind] = lambda value: fixed
+    else:
+        _sizers[kind] = lambda value: fixed + sum([size_of(getattr(value, name)) for name in varying])
+    return _sizers[kind]

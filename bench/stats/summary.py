@@ -30,7 +30,7 @@ SILENCING = ("crash", "pause", "partition", "power-loss", "zone-loss", "lose-dis
 """Kinds of faults that keep a leader from leading, as opposed to making it slow."""
 
 
-# --- the measured window -------------------------------------------------------------------------------------------
+# --- the measured window --------------------------------------------------------------------------------------------
 
 
 def measured_ok(history: History, warmup: int, load_end: int) -> NDArray[np.bool_]:
@@ -57,7 +57,7 @@ def throughput(history: History, warmup: int, load_end: int) -> float:
     return float(np.count_nonzero(measured_ok(history, warmup, load_end))) / seconds(span) if span > 0 else 0.0
 
 
-# --- latency -------------------------------------------------------------------------------------------------------
+# --- latency --------------------------------------------------------------------------------------------------------
 
 
 def quantiles(durations: IntArray) -> Latency:
@@ -111,7 +111,7 @@ def time_series(history: History, load_end: int) -> tuple[tuple[float, int, floa
     return tuple(series)
 
 
-# --- unavailability ------------------------------------------------------------------------------------------------
+# --- unavailability -------------------------------------------------------------------------------------------------
 
 
 def expected_maximal_gap(n: int, rate: float) -> float:
@@ -240,7 +240,7 @@ def silent_periods(history: History, warmup: int, load_end: int, rate: float) ->
     return [(int(start), int(start + gap)) for start, gap in zip(starts, gaps, strict=True) if gap > limit]
 
 
-# --- recovery ------------------------------------------------------------------------------------------------------
+# --- recovery -------------------------------------------------------------------------------------------------------
 
 
 def leader_at(leaders: Sequence[tuple[int, str]], at: int) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 from ..errors import EXIT_THRESHOLD, EXIT_VALID, UsageError, worst_exit
 from .grid import Build, Cell, axis_title, expand, override, show
 from .result import Conclusion, Options, SweepResult, Threshold
-from .runner import Runner, check_cells, estimate_s, script_name
+from .runner import Runner, check_cells, estimate_s, script_name, stop_on_sigterm
 from .store import Description
 from .worker import ENTRY
 
@@ -163,14 +162,10 @@ def execute(sweep: Sweep, options: Options, script: str = "") -> int:
         return 2
 
 
-def _terminate(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _execute(sweep: Sweep, options: Options, script: str) -> int:
     from ..report import render
 
-    signal.signal(signal.SIGTERM, _terminate)
+    stop_on_sigterm()
     options = sweep.resolve(options)
     budget = options.budget_s
     if budget is not None:

@@ -57,7 +57,7 @@ def expand(grid: Mapping[str, Sequence[Any]], build: Build) -> list[Cell]:
     return cells
 
 
-# --- values as people write and read them --------------------------------------------------------------------------
+# --- values as people write and read them ---------------------------------------------------------------------------
 
 
 def axis_title(name: str) -> str:
@@ -93,7 +93,7 @@ def frozen(value: Any) -> Any:
     return tuple(frozen(v) for v in value) if isinstance(value, list) else value
 
 
-# --- overrides -----------------------------------------------------------------------------------------------------
+# --- overrides ------------------------------------------------------------------------------------------------------
 
 
 def override(grid: Mapping[str, Sequence[Any]], overrides: Iterable[str]) -> dict[str, list[Any]]:

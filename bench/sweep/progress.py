@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 import numpy as np
 
 from ..trial import Result
-from ..units import format_duration
-from .grid import Cell, axis_title, show
+from .grid import Cell, axis_title, show, spaced
 from .store import flat
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ class Progress(Protocol):
 def _value(number: float, metric: str) -> str:
     if math.isnan(number):
         return "-"
-    return format_duration(float(f"{number:.3g}") * 1e9) if metric.endswith("_s") else f"{number:.4g}"
+    return spaced(float(f"{number:.3g}")) if metric.endswith("_s") else f"{number:.4g}"
 
 
 class Lines:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -74,7 +76,7 @@ class Runner:
         self.done: set[str] = set()
         self.workers = 1
 
-    # --- the whole -------------------------------------------------------------------------------------------------
+    # --- the whole ---------------------------------------------------------------------------------------------------
 
     def run(self) -> SweepResult:
         """Everything that is not done yet; what finishes is kept, also when interrupted.
@@ -137,7 +139,7 @@ class Runner:
         ignored = f"; {left} of other code or other cells are left out" if left else ""
         self.progress.note(f"resuming {self.folder.path}: {kept} trials are done{ignored}")
 
-    # --- bookkeeping -----------------------------------------------------------------------------------------------
+    # --- bookkeeping -------------------------------------------------------------------------------------------------
 
     def _wanted(self, cell: Cell, runtime: str, seed: int) -> tuple[str, Trial] | None:
         """(key, trial), or None if it is done."""
@@ -183,7 +185,7 @@ class Runner:
             return False
         return time.monotonic() + each_s > self.began + share * self.options.budget_s
 
-    # --- phases ----------------------------------------------------------------------------------------------------
+    # --- phases ------------------------------------------------------------------------------------------------------
 
     def _first_look(self) -> None:
         """One seed of each cell in this process: something to read at once, and bad parameters end here."""
@@ -217,6 +219,7 @@ class Runner:
         self.progress.phase("starting Ray and its actors")
         try:
             with live.live_session(self.options.address) as run_live:
+                stop_on_sigterm()
                 for i, (cell, (key, trial)) in enumerate(plan):
                     took = self.took["ray"]
                     each = sum(took) / len(took) if took else estimate_live_s(trial)
@@ -254,6 +257,7 @@ class Runner:
         self.progress.phase("starting workers for the simulation")
         pool = choose(left, address=self.options.address, jobs=self.options.jobs, entry=self.entry)
         self.workers = pool.workers
+        stop_on_sigterm()
         try:
             self.progress.phase(f"simulating, {pool.name}")
             self._drain(pool, plan)
@@ -287,6 +291,12 @@ class Runner:
                     result = failed(trial, answer, {})
                 batch.append((str(tag), cell, result))
             self._finished(batch)
+
+
+def stop_on_sigterm() -> None:
+    """Treat SIGTERM as Ctrl-C. To be called again after Ray has started: it puts in a handler of its own."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def default_folder(name: str) -> Path:

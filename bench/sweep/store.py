@@ -158,7 +158,7 @@ class RunFolder:
         for left_over in self.parts.glob("*.tmp"):
             left_over.unlink()
 
-    # --- description -----------------------------------------------------------------------------------------------
+    # --- description -------------------------------------------------------------------------------------------------
 
     def describe(self, description: Description) -> None:
         """Write ``sweep.json``, at once or not at all."""
@@ -186,7 +186,7 @@ class RunFolder:
         beside.write_bytes(content)
         os.replace(beside, file)
 
-    # --- trials ----------------------------------------------------------------------------------------------------
+    # --- trials ------------------------------------------------------------------------------------------------------
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add finished trials as one part."""

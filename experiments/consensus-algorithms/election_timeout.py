@@ -50,7 +50,7 @@ def trial(nodes: int, rtt_s: float, election_timeout_s: Timeout) -> Trial:
     )
 
 
-# --- the advice ----------------------------------------------------------------------------------------------------
+# --- the advice -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _line(group: Sequence[Choice], *, whole: bool) -> str:
     """One line on settings with the same choice; ``whole``: they are all settings of that round trip."""
     first = group[0]
     where = f"Round trip {spaced(first.rtt_s)}"
-    if not whole:
+    if not whole or len(group) == 1:
         where += f", {' and '.join(str(choice.nodes) for choice in group)} nodes"
     if first.timeout is None:
         if not any(found.known for choice in group for found in choice.tail.values()):
@@ -148,7 +148,8 @@ def _line(group: Sequence[Choice], *, whole: bool) -> str:
         ruled_out = f"; {' and '.join(map(_name, worse))} took longer" if worse else ""
         return f"{where}: {' and '.join(map(_name, first.tied))} cannot be told apart{ruled_out}."
     tails = [(choice.nodes, choice.tail[first.timeout].estimate) for choice in group]
-    outages = " and ".join(f"{tail * 1e3:.0f} ms ({nodes} nodes)" for nodes, tail in tails)
+    named = [f"{tail * 1e3:.0f} ms" + (f" ({nodes} nodes)" if len(tails) > 1 else "") for nodes, tail in tails]
+    outages = " and ".join(named)
     ratios = [c.tail[t].estimate / c.tail[first.timeout].estimate for c in group for t in c.tail if t not in c.restless]
     slower = [ratio for ratio in ratios if ratio > 1]
     rival = f"; the next best took {min(slower):.1f} times as long" if slower else ""
@@ -171,7 +172,7 @@ def inside_band(df: pd.DataFrame) -> tuple[int, int]:
     return inside, total
 
 
-# --- the report ----------------------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------------------------
 
 
 def conclude(result: SweepResult) -> Conclusion:
@@ -272,6 +273,7 @@ sweep = Sweep(
         f"Each message is delayed by half the round trip, lognormal with sigma {JITTER}, independently of the others: "
         "real networks also have bursts, which punish short timeouts more.",
         "A simulated disk syncs in a constant time and a simulated process never stalls; a live one does both.",
+        "PreVote and CheckQuorum are on, as by default; the published figures of Raft are without them.",
         "An outage still going on when the load ends counts up to there.",
         "Clients ask another server after 100 ms without an answer: an outage shorter than that may be seen as longer.",
     ),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+import msgspec
+
 from protocols.family import Family
 from protocols.node import AddServer, Drain, RemoveServer
 
@@ -29,6 +31,7 @@ class Injector:
     Attributes:
         records: what fired, in order.
         wiped: servers that have lost their disk.
+        origin: virtual ns at which the load started; what people read counts from there.
     """
 
     def __init__(self, world: World, family: Family, seed: int, zones: Mapping[str, tuple[str, ...]]) -> None:
@@ -41,6 +44,7 @@ class Injector:
         self._next = 0
         self.wiped: set[str] = set()
         self.over = False
+        self.origin = 0
 
     def schedule(self, fault: Fault) -> None:
         """Fire it at its time."""
@@ -72,13 +76,13 @@ class Injector:
         """What fired."""
         return [FaultRecord(**record) for record in self.records]
 
-    # --- firing ----------------------------------------------------------------------------------------------------
+    # --- firing ------------------------------------------------------------------------------------------------------
 
     def fire(self, fault: Fault) -> None:
         """Do it now."""
         if self.over:
             return
-        method = getattr(self, "_" + type(fault).__struct_config__.tag.replace("-", "_"))  # type: ignore[union-attr, operator]
+        method = getattr(self, "_" + type(fault).__struct_config__.tag.replace("-", "_"))  # type: ignore[union-attr]
         method(fault)
 
     def _machines(self, target: str) -> list[Machine]:
@@ -100,17 +104,18 @@ class Injector:
         self._next += 1
         self._undo[number] = undo
         tag = str(type(fault).__struct_config__.tag)
+        detail = format_fault(msgspec.structs.replace(fault, at=fault.at - self.origin))
         self.records.append(
             {
                 "kind": tag,
                 "targets": tuple(machine.name for machine in machines),
                 "start": self.world.now,
                 "end": None,
-                "detail": format_fault(fault),
+                "detail": detail,
             }
         )
-        for machine in machines or [None]:  # type: ignore[list-item]
-            self.world._note("fault", "" if machine is None else machine.name, "", tag, detail=format_fault(fault))
+        for name in [machine.name for machine in machines] or [""]:
+            self.world._note("fault", name, "", tag, detail=detail)
         if length is not None:
             self.world.at(self.world.now + length, lambda: self._finish(number))
         return number
@@ -334,7 +339,7 @@ class Injector:
 
         self._record(fault, machines, fault.length, undo)
 
-    # --- disks and clocks ----------------------------------------------------------------------------------------------
+    # --- disks and clocks --------------------------------------------------------------------------------------------
 
     def _slow_disk(self, fault: spec.SlowDisk) -> None:
         machines = self._machines(fault.target)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from protocols.family import Family
 from protocols.node import Fail, Info, Node, Ok, Outcome
 
 from ...checkers.verdict import Verdict
 from ...faults.nemesis import generate
-from ...faults.spec import FaultRecord, Partition
+from ...faults.spec import Fault, FaultRecord, Partition
 from ...trial import NodeCost, Trial
 from ...workload.generator import Load
 from ..record import Mark, RunRecord, TraceEvent
@@ -73,7 +75,7 @@ class Simulation:
         for machine in list(world.machines.values()):
             world.boot(machine)
         self._settle()
-        self.started = start = world.now
+        self.started = self.injector.origin = start = world.now
         self._start_load()
         for fault in trial.faults:
             self.injector.schedule(_shifted(fault, start))
@@ -87,7 +89,7 @@ class Simulation:
         self.load.abandon(world.now - start)
         return self._record(load_end, live, time.perf_counter() - began)
 
-    # --- phases ----------------------------------------------------------------------------------------------------
+    # --- phases ------------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """Let the cluster find its first leader: an outage before the load is not what is measured."""
@@ -182,7 +184,8 @@ class Simulation:
         promised = self.family.lives_partitioned(self.server_config) and self.trial.nodes >= 3
         if self.trial.nemesis is not None and promised and not injector.wiped:
             rng = Random(f"{self.trial.seed}/liveness")
-            shape = rng.choice(("one-way", "isolate", "bridge"))
+            shapes: tuple[Literal["one-way", "isolate", "bridge"], ...] = ("one-way", "isolate", "bridge")
+            shape = rng.choice(shapes)
             target = rng.choice(("leader", "random"))
             length = self.trial.liveness + 1
             world.run(world.now + 1_000_000_000)
@@ -201,7 +204,7 @@ class Simulation:
         """Every client completes some operations, each after the other, within the time granted."""
         world = self.world
         self._probing = True
-        self._wanted = {client: PROBES for client in range(len(world.clients))}
+        self._wanted = dict.fromkeys(range(len(world.clients)), PROBES)
         deadline = world.now + self.trial.liveness
         for client in self._wanted:
             self._again(client)
@@ -213,7 +216,7 @@ class Simulation:
             return f"{len(late)} of {len(world.clients)} clients were not served within {self.trial.liveness / 1e9:g} s"
         return ""
 
-    # --- the record ----------------------------------------------------------------------------------------------------
+    # --- the record --------------------------------------------------------------------------------------------------
 
     def _record(self, load_end: int, dead: str, took: float) -> RunRecord:
         world, start = self.world, self.started
@@ -261,10 +264,8 @@ class Simulation:
         )
 
 
-def _shifted(fault: Any, start: int) -> Any:
-    fields = {name: getattr(fault, name) for name in fault.__struct_fields__}
-    fields["at"] += start
-    return type(fault)(**fields)
+def _shifted(fault: Fault, start: int) -> Fault:
+    return msgspec.structs.replace(fault, at=fault.at + start)
 
 
 def _shifted_verdict(verdict: Verdict, start: int) -> Verdict:

@@ -33,6 +33,9 @@ from .machine import ADMIN, DISCONNECT, MESSAGE, NEVER, REQUEST, TIMER, Machine
 
 DELIVER, EXPIRE, WORK, SYNCED, CALL, STOP = range(6)
 
+NETWORK = Network()
+SERVICE = ServiceTimes()
+
 _encode = msgspec.msgpack.Encoder().encode
 _pack = struct.Struct("<qii").pack
 
@@ -43,8 +46,8 @@ class World:
     def __init__(
         self,
         seed: int,
-        network: Network = Network(),
-        service: ServiceTimes = ServiceTimes(),
+        network: Network = NETWORK,
+        service: ServiceTimes = SERVICE,
         *,
         invariants: Sequence[Invariant] = (),
         hashing: bool = True,
@@ -62,7 +65,7 @@ class World:
         self.clients: list[Machine] = []
         self.bootstrap: tuple[str, ...] = ()
         self.rng = Random(f"{seed}/world")
-        self.events = 0
+        self.events = 0  # heap entries that did something: not timers that were cancelled or put off
         self.dropped = 0
         self.marks: list[Mark] = []
         self.emitted: list[tuple[int, str, Any]] = []
@@ -83,7 +86,7 @@ class World:
         self._codecs: dict[type[Node], msgspec.msgpack.Decoder[Any]] | None = {} if codec else None
         self._observing = bool(self._invariants) or hashing or tracing
 
-    # --- setting up ----------------------------------------------------------------------------------------------
+    # --- setting up --------------------------------------------------------------------------------------------------
 
     def add(self, name: str, make: Callable[[], Node], *, server: bool) -> Machine:
         """A machine that will run ``make()`` afresh in each life."""
@@ -110,7 +113,7 @@ class World:
             link = source.links[target] = Link(to, latency, self.network, rng, between, watched)
         return link
 
-    # --- lives -----------------------------------------------------------------------------------------------------
+    # --- lives -------------------------------------------------------------------------------------------------------
 
     def boot(self, machine: Machine) -> None:
         """Start a life of the machine, with what its disk holds."""
@@ -205,6 +208,7 @@ class World:
         while not self.stopped:
             time, sequence, code, machine, a, b = pop(heap)
             self.now = time
+            self.events += 1
             if code == DELIVER:
                 engine = machine.engine
                 if engine is None:
@@ -222,7 +226,6 @@ class World:
                 except Exception as error:
                     self._failed(machine, error)
                     continue
-                self.events += 1
                 if observing:
                     self._after_turn(machine, MESSAGE, a, b, sequence)
                 self._finish(machine, 1)
@@ -287,7 +290,6 @@ class World:
                 self._failed(machine, error)
                 return
             handled += 1
-            self.events += 1
             if self._observing:
                 self._after_turn(machine, kind, a, b, sequence)
                 if self.stopped:
@@ -396,7 +398,6 @@ class World:
         machine.syncing = False
         promise = self.on_promise is not None and machine.disk.holds_key(turn)
         machine.disk.sync(turn)
-        self.events += 1
         if machine.paused:
             # The kernel has finished, the process does not know yet; resume() syncs again, which tells it.
             return
@@ -417,6 +418,7 @@ class World:
     def _expire(self, machine: Machine, engine: Engine, timer: TimerId, time: int) -> None:
         """A timer's event is due. Timers are put off far more often than they fire, so the heap keeps the old event
         and only here looks whether the deadline has moved."""
+        self.events -= 1  # unless something comes of it
         if machine.engine is not engine:
             return
         if machine.armed.get(timer) != time:
@@ -429,6 +431,7 @@ class World:
             machine.armed[timer] = deadline
             heappush(self._heap, (deadline, next(self._sequence), EXPIRE, machine, engine, timer))
             return
+        self.events += 1
         self._arrive(machine, TIMER, timer, None)
 
     def _failed(self, machine: Machine, error: Exception) -> None:
@@ -454,7 +457,7 @@ class World:
             decoder = self._codecs[kind] = msgspec.msgpack.Decoder(kind.messages if len(union) > 1 else union[0])
         return decoder.decode(_encode(message))
 
-    # --- observing -------------------------------------------------------------------------------------------------
+    # --- observing ---------------------------------------------------------------------------------------------------
 
     def _after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
         if self._hash is not None:

@@ -15,13 +15,14 @@ from .messages import ClientRequest, Deposed, Done, Refused
 
 
 class Pending:
-    """One operation under way: what it asks, in which session, and where it was last sent."""
+    """One operation under way: what it asks, in which session, where it was last sent, and until when (ns) it waits."""
 
-    __slots__ = ("message", "retries", "server", "session")
+    __slots__ = ("deadline", "message", "retries", "server", "session")
 
-    def __init__(self, message: ClientRequest, session: str) -> None:
+    def __init__(self, message: ClientRequest, session: str, deadline: int) -> None:
         self.message = message
         self.session = session
+        self.deadline = deadline
         self.server = ""
         self.retries = 0
 
@@ -45,15 +46,15 @@ class Client(Node):
         self.backoff = round(self.config.backoff_s * SECOND)
         self.patience = round(self.config.operation_timeout_s * SECOND)
 
-    # --- asking ----------------------------------------------------------------------------------------------------
+    # --- asking ------------------------------------------------------------------------------------------------------
 
     @on_request(Read, Write, Cas)
     def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
         """Send it to the leader, as far as known."""
         session = "" if type(request) is Read else self._session(ctx)
         sequence = self.sequences.get(session, 0)
-        self.pending[operation] = Pending(ClientRequest(operation, session, sequence, request), session)
-        ctx.set_timer("give_up", self.patience, operation)
+        message = ClientRequest(operation, session, sequence, request)
+        self.pending[operation] = Pending(message, session, ctx.monotonic() + self.patience)
         self._try(ctx, operation, self.leader)
 
     def _session(self, ctx: Context) -> str:
@@ -70,7 +71,8 @@ class Client(Node):
         pending.server = server
         ctx.attempt(operation)
         ctx.send(server, pending.message)
-        ctx.set_timer("retry", self.retry << min(pending.retries, 3), operation)
+        left = pending.deadline - ctx.monotonic()
+        ctx.set_timer("retry", min(self.retry << min(pending.retries, 3), left), operation)
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
@@ -114,24 +116,25 @@ class Client(Node):
             pending.retries = 0
             ctx.set_timer("retry", self.backoff + int(ctx.rng.random() * self.backoff), operation)
 
-    # --- no answer -----------------------------------------------------------------------------------------------------
+    # --- no answer ---------------------------------------------------------------------------------------------------
 
     @on_timer("retry")
     def retry_timeout(self, ctx: Context, operation: int) -> None:
-        """Ask again: whoever leads now by what other operations found out, else the next server."""
+        """Ask again: whoever leads now by what other operations found out, else the next server; or give up."""
         pending = self.pending[operation]
+        if ctx.monotonic() >= pending.deadline:
+            self._give_up(ctx, operation, pending)
+            return
         if self.leader == pending.server:
             self.leader = ""
         pending.retries += 1
         self._try(ctx, operation, self.leader)
 
-    @on_timer("give_up")
-    def give_up(self, ctx: Context, operation: int) -> None:
+    def _give_up(self, ctx: Context, operation: int, pending: Pending) -> None:
         """Too long: the runtime makes this ``info`` unless every attempt is known to have failed.
 
         The session is abandoned with it, for its command may still be applied.
         """
-        pending = self.pending[operation]
         self.sequences.pop(pending.session, None)
         self._finish(ctx, operation)
         ctx.reply(operation, Fail("no answer in time"))
@@ -149,4 +152,3 @@ class Client(Node):
     def _finish(self, ctx: Context, operation: int) -> None:
         del self.pending[operation]
         ctx.cancel_timer("retry", operation)
-        ctx.cancel_timer("give_up", operation)

@@ -168,7 +168,10 @@ class LeaderCompleteness:
             self.terms.append(view.term)
             for other, seen in views.items():
                 if seen.role == "leader" and seen.term > view.term and not self._has(seen, position):
-                    return f"entry {position + 1} was committed in term {view.term}, and {other}, leader of the later term {seen.term}, lacks it"
+                    return (
+                        f"entry {position + 1} was committed in term {view.term}, and {other}, leader of the later term "
+                        f"{seen.term}, lacks it"
+                    )
         if view.role != "leader":
             self.leading.pop(node, None)
             return None
@@ -177,7 +180,10 @@ class LeaderCompleteness:
         self.leading[node] = view.term
         for position in range(len(self.committed)):
             if self.terms[position] < view.term and not self._has(view, position):
-                return f"{node} became leader of term {view.term} without entry {position + 1}, which was committed in term {self.terms[position]}"
+                return (
+                    f"{node} became leader of term {view.term} without entry {position + 1}, which was committed in "
+                    f"term {self.terms[position]}"
+                )
         return None
 
     def _has(self, view: View, position: int) -> bool:

@@ -102,7 +102,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="sessions-not-replicated",
-        why="Only the leader remembers which commands were executed; after a failover a retry runs twice (section 6.3).",
+        why="Only the leader remembers which commands ran; after a failover a retry runs twice (section 6.3).",
         file="server",
         edits=(
             (

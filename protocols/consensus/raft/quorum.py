@@ -20,7 +20,7 @@ def quorum_index(values: Iterable[int], n: int) -> int:
     >>> quorum_index([5, 3, 9], 3)
     5
     """
-    return sorted(values, reverse=True)[majority(n) - 1]
+    return sorted(values)[n - majority(n)]
 
 
 def up_to_date(last_term: int, last_index: int, my_term: int, my_index: int) -> bool:

@@ -19,8 +19,8 @@ from ...requests import Read
 from ...statemachine import NOOP, Command, KeyValue
 from .config import RaftConfig
 from .messages import (
-    AppendEntries,
     Appended,
+    AppendEntries,
     ClientRequest,
     Deposed,
     Done,
@@ -80,7 +80,7 @@ class Server(Node):
 
     config: RaftConfig
 
-    # --- boot ------------------------------------------------------------------------------------------------------
+    # --- boot --------------------------------------------------------------------------------------------------------
 
     def start(self, ctx: Context, durable: Durable) -> None:
         """Boot as a follower with the persisted term, vote and log; the rest is volatile (figure 2)."""
@@ -124,7 +124,7 @@ class Server(Node):
             self.machine.data,
         )
 
-    # --- terms -----------------------------------------------------------------------------------------------------
+    # --- terms -------------------------------------------------------------------------------------------------------
 
     def _observe(self, ctx: Context, term: int) -> None:
         """A higher term makes anyone a follower in it (section 3.3).
@@ -149,7 +149,7 @@ class Server(Node):
         """Randomized timeouts keep servers from standing at the same time, again and again (section 3.4)."""
         ctx.set_timer("election", self.low + int(ctx.rng.random() * (self.high - self.low)))
 
-    # --- election (section 3.4) ------------------------------------------------------------------------------------
+    # --- election (section 3.4) --------------------------------------------------------------------------------------
 
     @on_timer("election")
     def election_timeout(self, ctx: Context, key: Any) -> None:
@@ -396,7 +396,7 @@ class Server(Node):
 
     @on(Appended)
     def appended(self, ctx: Context, source: str, message: Appended) -> None:
-        """Advance or back up one follower's progress (section 3.5; the conflict hint is the end of paper section 5.3)."""
+        """Advance or back up one follower's progress (section 3.5; the hint: end of the paper's section 5.3)."""
         if self.role == AMNESIAC:
             return
         self._observe(ctx, message.term)
@@ -412,7 +412,8 @@ class Server(Node):
             progress.waiting = False
             if message.match > progress.match:
                 progress.match = message.match
-                self._advance(ctx)
+                if message.match > self.commit:
+                    self._advance(ctx)
             progress.next = max(progress.next, progress.match + 1)
             progress.probing = False
         elif message.prev_index > progress.match:  # else an old answer, overtaken by a success
@@ -431,7 +432,7 @@ class Server(Node):
                 return index + 1
         return message.match
 
-    # --- commitment (sections 3.5, 3.6.2) ------------------------------------------------------------------------------
+    # --- commitment (sections 3.5, 3.6.2) ----------------------------------------------------------------------------
 
     @on_durable
     def synced(self, ctx: Context, turn: int) -> None:
@@ -439,7 +440,7 @@ class Server(Node):
         unsynced = self.unsynced
         while unsynced and unsynced[0][0] <= turn:
             self.durable_index = unsynced.popleft()[1]
-        if self.role == LEADER:
+        if self.role == LEADER and self.durable_index > self.commit:
             self._advance(ctx)
 
     def _advance(self, ctx: Context) -> None:
@@ -467,7 +468,7 @@ class Server(Node):
             if client is not None:
                 ctx.send(client[0], Done(client[1], result))
 
-    # --- linearizable reads (section 6.4) ------------------------------------------------------------------------------
+    # --- linearizable reads (section 6.4) ----------------------------------------------------------------------------
 
     def _serve_reads(self, ctx: Context) -> None:
         """Answer reads whose leadership is confirmed.

@@ -106,7 +106,7 @@ def test_membership_goes_through_the_leader_unless_told():
     assert parse_fault("add n4 via leader at 1s") == EXAMPLES["add n4 at 1s"]
 
 
-# --- round trip ----------------------------------------------------------------------------------------------------
+# --- round trip -----------------------------------------------------------------------------------------------------
 
 times = st.integers(0, 2**53)
 names = st.sampled_from(
@@ -194,7 +194,7 @@ def test_no_text_fails_otherwise_than_by_a_sentence(text):
         assert "\n" not in str(error).replace(text, "")
 
 
-# --- errors --------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 ERRORS = {
     "": "the fault is empty: write for example 'crash leader at 5s for 2s'",

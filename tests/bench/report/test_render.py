@@ -44,7 +44,7 @@ def rows() -> list[Row]:
     add(POINTS[2], result(live, trial="void", void_reason="only 7 operations", verdict="unknown"))
     broken = Verdict(name="linearizable", verdict="invalid", reason=REASON)
     checks = {"linearizable": "invalid", "election_safety": "valid", "liveness": "unknown"}
-    bad = Trial(protocol="raft", nodes=5, seed=99)
+    bad = Trial(protocol="raft", nodes=5, seed=99, duration=1_000_000)  # a short replay, and of another run
     add(POINTS[3], result(bad, verdict="invalid", violations=(broken,), checks=checks))
     return made
 
@@ -249,3 +249,22 @@ def test_numbers_are_written_with_three_digits() -> None:
         "–",
     ]
     assert [number_text(n) for n in (128000.4, 199.53, 2.5, None)] == ["128,000", "200", "2.50", "–"]
+
+
+def test_a_real_mutants_violation_is_drawn(tmp_path: Path) -> None:
+    from bench.run import run_trial
+    from bench.torture import torture
+
+    found = (run_trial(torture("raft", seed, "half-is-a-majority"))[0] for seed in range(1, 20))
+    bad = next(each for each in found if each.verdict == "invalid")
+    file = tmp_path / "result.json"
+    file.write_bytes(msgspec.json.encode(bad))
+    html = render(file, tmp_path / "report.html").read_text()
+    article = html[html.index('<article class="violation">') : html.index("</article>")]
+    assert "<svg" in article
+    assert "bench replay" in article
+    assert bad.violations[0].name.replace("_", " ") in article
+    outline = Outline()
+    outline.feed(html)
+    assert outline.open == []
+    assert [load for load in outline.loads if not load.startswith(("#", "data:"))] == []

@@ -57,7 +57,7 @@ def test_time_series_counts_each_second() -> None:
     assert summary.time_series(history(rows), 3 * S) == ((0.0, 10, 0.005), (1.0, 0, None), (2.0, 4, 0.007))
 
 
-# --- unavailability ------------------------------------------------------------------------------------------------
+# --- unavailability -------------------------------------------------------------------------------------------------
 
 
 def test_expected_maximal_gap_is_the_harmonic_number_over_the_rate() -> None:
@@ -120,7 +120,7 @@ def test_a_slow_start_does_not_dilute_the_rate_before_the_fault() -> None:
     assert found.rate == pytest.approx(200, rel=0.03)
 
 
-# --- recovery ------------------------------------------------------------------------------------------------------
+# --- recovery -------------------------------------------------------------------------------------------------------
 
 
 def mark(at: int, node: str, name: str, **fields: object) -> Mark:

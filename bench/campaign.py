@@ -1,0 +1,206 @@
+"""Many torture trials at once: how often the real protocol fails (never), and how soon each mutant does.
+
+``python -m bench.campaign raft --seeds 10000`` runs the real protocol and reports events, coverage and time;
+``python -m bench.campaign raft --matrix`` runs every mutant until it is caught and reports by what, at which seed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from protocols.registry import load
+
+from .errors import EXIT_USAGE, EXIT_VIOLATION, UsageError
+from .mutation import changed_lines, load_family
+from .provenance import provenance
+from .run import run_trial
+from .torture import torture
+
+LEAST_OK = 50
+"""A seed with fewer ok operations proves nothing, nor does one without a fault or without a change of leader."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What one seed brought.
+
+    Attributes:
+        failed: checks that found a violation, in order of name.
+        unknown: checks that ran out of time.
+        counts: whether the run was rich enough to count: operations, a fault, a change of leader.
+        marks: how often each mark was made (coverage).
+        faults: how often each kind of fault fired.
+    """
+
+    seed: int
+    failed: tuple[str, ...]
+    unknown: tuple[str, ...]
+    reason: str
+    counts: bool
+    events: int
+    ok: int
+    marks: dict[str, int]
+    faults: dict[str, int]
+
+
+def judge(protocol: str, mutant: str | None, seed: int) -> Outcome:
+    """Run one torture trial and sum it up."""
+    result, record = run_trial(torture(protocol, seed, mutant))
+    failed = tuple(sorted(name for name, word in result.checks.items() if word == "invalid"))
+    unknown = tuple(sorted(name for name, word in result.checks.items() if word == "unknown"))
+    leaders = [mark for mark in record.leaders if mark[0] > 0]
+    has_leaders = load_family(protocol).leader is not None
+    return Outcome(
+        seed=seed,
+        failed=failed,
+        unknown=() if failed else unknown,
+        reason=result.violations[0].reason if result.violations else "",
+        counts=result.operations.ok >= LEAST_OK and bool(record.faults) and (bool(leaders) or not has_leaders),
+        events=result.events,
+        ok=result.operations.ok,
+        marks=dict(result.coverage),
+        faults=dict(Counter(fault.kind for fault in record.faults)),
+    )
+
+
+def _judge(work: tuple[str, str | None, int]) -> Outcome:
+    return judge(*work)
+
+
+def campaign(protocol: str, mutant: str | None, seeds: range, jobs: int) -> Iterator[Outcome]:
+    """Outcomes in the order of the seeds; close the iterator to stop early."""
+    if jobs == 1:
+        yield from (judge(protocol, mutant, seed) for seed in seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(_judge, [(protocol, mutant, seed) for seed in seeds], chunksize=4)
+
+
+def summary(protocol: str, seeds: range, jobs: int, say: Any) -> dict[str, Any]:
+    """Run the real protocol on all the seeds."""
+    began, said = time.monotonic(), 0.0
+    marks: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    events: list[int] = []
+    failures: list[dict[str, Any]] = []
+    counted = unknown = operations = 0
+    for done, outcome in enumerate(campaign(protocol, None, seeds, jobs), 1):
+        marks.update(outcome.marks)
+        faults.update(outcome.faults)
+        events.append(outcome.events)
+        operations += outcome.ok
+        counted += outcome.counts
+        unknown += bool(outcome.unknown)
+        if outcome.failed:
+            failures.append({"seed": outcome.seed, "failed": outcome.failed, "reason": outcome.reason})
+            say(f"seed {outcome.seed}: {', '.join(outcome.failed)}: {outcome.reason}")
+        took = time.monotonic() - began
+        if took - said > 10:
+            said = took
+            say(f"{done}/{len(seeds)} seeds, {counted} count, {len(failures)} failed, {took:.0f} s")
+    took = time.monotonic() - began
+    return {
+        "protocol": protocol,
+        "seeds": [seeds.start, seeds.stop - 1],
+        "counted": counted,
+        "violations": failures,
+        "unknown": unknown,
+        "events_a_seed": {
+            "mean": round(sum(events) / len(events)),
+            "min": min(events),
+            "max": max(events),
+        },
+        "ok_operations": operations,
+        "took_s": round(took, 1),
+        "jobs": jobs,
+        "coverage": dict(sorted(marks.items())),
+        "faults": dict(sorted(faults.items())),
+        "provenance": provenance(),
+    }
+
+
+def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: Any) -> dict[str, Any]:
+    """Run each mutant from seed 1 on until it is caught; the unmutated protocol must pass the same seeds."""
+    rows = []
+    for mutant in load(protocol).mutants:
+        if names and mutant.name not in names:
+            continue
+        began = time.monotonic()
+        caught: Outcome | None = None
+        outcomes = campaign(protocol, mutant.name, range(1, limit + 1), jobs)
+        tried = 0
+        for outcome in outcomes:
+            tried += 1
+            if outcome.failed:
+                caught = outcome
+                break
+        outcomes.close()  # type: ignore[attr-defined]
+        real_passes = caught is None or not judge(protocol, None, caught.seed).failed
+        rows.append(
+            {
+                "mutant": mutant.name,
+                "why": mutant.why,
+                "lines": changed_lines(protocol, mutant.name),
+                "seed": None if caught is None else caught.seed,
+                "tried": tried,
+                "caught_by": [] if caught is None else list(caught.failed),
+                "reason": "" if caught is None else caught.reason,
+                "real_passes_that_seed": real_passes,
+                "took_s": round(time.monotonic() - began, 1),
+            }
+        )
+        by = "NOT CAUGHT" if caught is None else ", ".join(caught.failed)
+        say(f"{mutant.name}: {by} ({tried} seeds, {rows[-1]['took_s']} s)")
+    return {"protocol": protocol, "limit": limit, "rows": rows, "provenance": provenance()}
+
+
+@click.command()
+@click.argument("protocol")
+@click.option("--seeds", default=1000, show_default=True, help="How many seeds the real protocol runs.")
+@click.option("--first", default=1, show_default=True, help="The first seed.")
+@click.option("--matrix", "as_matrix", is_flag=True, help="Run every mutant until it is caught instead.")
+@click.option("--mutant", "mutants", multiple=True, help="With --matrix: only this one (repeatable).")
+@click.option("--limit", default=1000, show_default=True, help="With --matrix: seeds a mutant at most.")
+@click.option("--jobs", type=int, default=lambda: len(os.sched_getaffinity(0)), help="Processes [default: one a core].")
+@click.option("--json", "path", type=click.Path(dir_okay=False), help="Write the figures here.")
+def main(
+    protocol: str,
+    seeds: int,
+    first: int,
+    as_matrix: bool,
+    mutants: tuple[str, ...],
+    limit: int,
+    jobs: int,
+    path: str | None,
+) -> None:
+    """Put PROTOCOL under the full nemesis, many times."""
+    try:
+        load_family(protocol)
+        for name in mutants:
+            load_family(protocol, name)
+    except UsageError as error:
+        click.echo(f"bench: {error}", err=True)
+        raise SystemExit(EXIT_USAGE) from None
+    if as_matrix:
+        report = matrix(protocol, mutants, limit, jobs, click.echo)
+        failed = any(row["seed"] is None or not row["real_passes_that_seed"] for row in report["rows"])
+    else:
+        report = summary(protocol, range(first, first + seeds), jobs, click.echo)
+        failed = bool(report["violations"])
+        shown = {name: value for name, value in report.items() if name != "provenance"}
+        click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())
+    if path is not None:
+        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    raise SystemExit(EXIT_VIOLATION if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

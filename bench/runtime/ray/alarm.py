@@ -1,0 +1,82 @@
+"""Calls at a time to some tens of microseconds. Event loops round timers to a millisecond; a timerfd does not."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import struct
+from array import array
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from time import monotonic_ns
+from typing import Any
+
+_CLOCK_MONOTONIC = 1
+_TFD_TIMER_ABSTIME = 1
+_NEVER = 2**63 - 1
+_MOST_SAMPLES = 200_000
+_timespec = struct.Struct("qqqq")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Alarm:
+    """A heap of calls on CLOCK_MONOTONIC, driven by one timerfd on the event loop.
+
+    Attributes:
+        lateness: ns between the time asked for and the call, one a wake-up.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._fd: int = _libc.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create failed")
+        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._sequence = count()
+        self._armed = _NEVER
+        self.lateness: array[int] = array("q")
+        loop.add_reader(self._fd, self._ring)
+
+    def at(self, when: int, call: Callable[..., None], *args: Any) -> None:
+        """Call ``call(*args)`` at ``when`` (ns), on the loop. There is no cancelling: let the call look for itself."""
+        heappush(self._heap, (when, next(self._sequence), call, args))
+        if when < self._armed:
+            self._arm(when)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._heap.clear()
+        self.lateness = array("q")
+
+    def close(self) -> None:
+        """Give the timer back."""
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+
+    def _arm(self, when: int) -> None:
+        self._armed = when
+        at = max(when, 1)  # 0 would disarm it
+        _libc.timerfd_settime(
+            self._fd, _TFD_TIMER_ABSTIME, _timespec.pack(0, 0, at // 1_000_000_000, at % 1_000_000_000), None
+        )
+
+    def _ring(self) -> None:
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:
+            return  # rearmed to a later time between the wake-up and now
+        heap = self._heap
+        now = monotonic_ns()
+        if heap and heap[0][0] <= now and len(self.lateness) < _MOST_SAMPLES:
+            self.lateness.append(now - heap[0][0])
+        self._armed = 0  # calls that set alarms need not touch the timer: it is set once, below
+        try:
+            while heap and heap[0][0] <= now:
+                _, _, call, args = heappop(heap)
+                call(*args)
+        finally:
+            self._armed = _NEVER
+            if heap:
+                self._arm(heap[0][0])

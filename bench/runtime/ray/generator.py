@@ -1,0 +1,174 @@
+"""The load of a live trial: drives :class:`bench.workload.generator.Load` against the client nodes of its host."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Callable, Sequence
+from time import monotonic_ns, process_time_ns
+from typing import Any
+
+from protocols.node import Fail, Info, Ok, Outcome
+
+from ...trial import Trial
+from ...workload.generator import Load
+from .alarm import Alarm
+from .local import REQUEST, LocalNode
+from .orders import LoadReport
+
+PROBES = 2
+"""Operations each client must complete after the heal."""
+RETRY = 50_000_000
+"""ns until a closed loop whose client is down tries again."""
+_SAMPLE = 20_000
+
+Arrive = Callable[[LocalNode, int, Any, Any], None]
+
+
+class Generator:
+    """Times are ns from the start of the load, except where they are said to be of CLOCK_MONOTONIC."""
+
+    def __init__(
+        self, trial: Trial, functions: tuple[str, ...], alarm: Alarm, clients: Sequence[LocalNode], arrive: Arrive
+    ) -> None:
+        self.load = Load(trial.workload, trial.seed, trial.duration, functions)
+        self._closed_loop = trial.workload.rate is None
+        self._duration = trial.duration
+        self._alarm = alarm
+        self._clients = clients
+        self._numbers = {id(client): number for number, client in enumerate(clients)}
+        self._arrive = arrive
+        self._started = 0
+        self._over = False
+        self._where: dict[int, int] = {}  # operation -> client
+        self._probing = False
+        self._wanted: dict[int, int] = {}
+        self._served: asyncio.Event = asyncio.Event()
+        self._lateness: array[int] = array("q")
+        self._cpu_began = 0
+        self._cpu = 0.0
+
+    def start(self, at: int) -> None:
+        """Begin the load at ``at`` (CLOCK_MONOTONIC)."""
+        self._started = at
+        self._alarm.at(at, self._begin_load)
+        self._alarm.at(at + self._duration, self._load_ended)
+
+    def _begin_load(self) -> None:
+        self._cpu_began = process_time_ns()
+        if self._closed_loop:
+            for client in range(len(self._clients)):
+                self._again(client)
+        else:
+            self._next_arrival()
+
+    def _load_ended(self) -> None:
+        self._cpu = (process_time_ns() - self._cpu_began) / self._duration
+
+    def _now(self) -> int:
+        return monotonic_ns() - self._started
+
+    # --- operations --------------------------------------------------------------------------------------------------
+
+    def _next_arrival(self) -> None:
+        """Hand over everything that is due; each operation keeps the time at which it was meant to start."""
+        while (arrival := self.load.next_arrival()) is not None:
+            intended, client = arrival
+            now = self._now()
+            if intended > now:
+                self._alarm.at(self._started + intended, self._due, client, intended)
+                return
+            self._begin(client, intended, now)
+
+    def _due(self, client: int, intended: int) -> None:
+        self._begin(client, intended, self._now())
+        self._next_arrival()
+
+    def _begin(self, client: int, intended: int, now: int) -> None:
+        if self._over:
+            return
+        begun = self.load.probe(client, now) if self._probing else self.load.start(client, intended, now)
+        if not self._closed_loop and not self._probing:
+            self._lateness.append(now - intended)
+        if begun is None:
+            return  # shed: too many under way
+        operation, request = begun
+        node = self._clients[client]
+        if node.engine is None:
+            # Nobody is there to send it, so it definitely does not happen.
+            self.load.finish(operation, Fail("the client is down"), now)
+            return
+        self._where[operation] = client
+        self._arrive(node, REQUEST, operation, request)
+
+    def reply(self, operation: int, outcome: Outcome) -> None:
+        """A client has ended an operation."""
+        client = self._where.pop(operation, None)
+        if client is None:
+            return
+        self.load.finish(operation, outcome, self._now())
+        if self._probing:
+            if type(outcome) is Ok:
+                self._wanted[client] -= 1
+            if self._wanted[client] > 0:
+                self._again(client)
+            elif all(left <= 0 for left in self._wanted.values()):
+                self._served.set()
+        elif self._closed_loop:
+            self._again(client)
+
+    def refused(self, operation: int) -> None:
+        """The client died before it took the operation up."""
+        self.reply(operation, Fail("the client is down"))
+
+    def _again(self, client: int) -> None:
+        """The next operation of a closed loop, or of a probe."""
+        now = self._now()
+        if self._over or (not self._probing and now >= self._duration):
+            return
+        if self._clients[client].engine is None:
+            self._alarm.at(monotonic_ns() + RETRY, self._again, client)
+        else:
+            self._begin(client, now, now)
+
+    def client_died(self, node: LocalNode) -> None:
+        """Nobody waits for its operations any more; they may still happen."""
+        number = self._numbers[id(node)]
+        now = self._now()
+        for operation in [each for each, client in self._where.items() if client == number]:
+            del self._where[operation]
+            self.load.finish(operation, Info("the client died"), now)
+            if self._closed_loop or self._probing:
+                self._alarm.at(monotonic_ns() + 1, self._again, number)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def probe(self, limit: int) -> list[str]:
+        """Every client completes some operations, each after the other; the names of those that did not within ``limit``."""
+        self._probing = True
+        self._served.clear()
+        self._wanted = dict.fromkeys(range(len(self._clients)), PROBES)
+        for client in self._wanted:
+            self._again(client)
+        try:
+            async with asyncio.timeout(limit / 1e9):
+                await self._served.wait()
+        except TimeoutError:
+            pass
+        late = [self._clients[client].name for client, left in self._wanted.items() if left > 0]
+        self._wanted = dict.fromkeys(self._wanted, 0)
+        return late
+
+    def report(self) -> LoadReport:
+        """End: what is under way may have happened."""
+        self._over = True
+        abandoned = self.load.abandon(self._now())
+        step = max(1, len(self._lateness) // _SAMPLE)
+        return LoadReport(
+            columns={name: column.tobytes() for name, column in self.load.builder.columns.items()},
+            offered=self.load.offered,
+            shed=self.load.shed,
+            lateness=tuple(self._lateness[::step]),
+            cpu=self._cpu,
+            abandoned=abandoned,
+        )

@@ -1,0 +1,289 @@
+"""One node as its host sees it: the engine of its present life, its disk, its clocks, its timers, its counters."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import mmap
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic_ns, time_ns
+from typing import Any
+
+import msgspec
+
+from protocols.node import Node
+
+from ..engine import Engine, TimerId
+from ..sim.clock import EPOCH, Clock
+from .alarm import Alarm
+from .codec import message_decoder
+from .orders import MarkNote, NodeReport, NodeTrouble
+from .storage import Wal, append_note, read_notes, thaw
+
+MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED = range(7)
+
+LIVES, TURNS, TO_SERVERS, TO_CLIENTS, FRAMES, BYTES, FSYNCS, DROPPED, CPU, RECOVERED, TORN, CORRUPT = range(12)
+"""Places in the counters' file, which is mapped into memory: what was counted outlives SIGKILL, at no cost a count."""
+_COUNTERS = 64
+_SYNC_SAMPLE = 2000
+UNCERTAINTY = 1_000_000
+"""ns: half the width of the TrueTime interval of machines that are kept in step."""
+_PERIOD = 10_000_000
+"""ns: of the slices in which a slow node that shares its process works and rests."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_read_mark = msgspec.msgpack.Decoder(MarkNote).decode
+
+
+class LocalNode:
+    """A node that lives on this host; also the :class:`bench.runtime.engine.World` of its engines.
+
+    Attributes:
+        engine: the present life, None while it is down.
+        wal: of the present life.
+        counters: see ``LIVES`` and its like.
+        paused: handles nothing; what arrives waits in ``waiting``.
+        touched: has had a turn in this tick.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        make: Callable[[], Node],
+        seed: int,
+        bootstrap: tuple[str, ...],
+        folder: Path,
+        key: bytes,
+        alarm: Alarm,
+        arrive: Callable[[LocalNode, int, Any, Any], None],
+        synced: Callable[[LocalNode, Engine, int, BaseException | None], None],
+    ) -> None:
+        self.name = name
+        self.number = number
+        self.make = make
+        self.folder = folder
+        self.engine: Engine | None = None
+        self.wal: Wal | None = None
+        self.deadlines: dict[TimerId, int] = {}
+        self.armed: dict[TimerId, int] = {}
+        self.paused = False
+        self.waiting: deque[tuple[int, Any, Any]] = deque()
+        self.touched = False
+        self.turns_counted: dict[int, int] = {}  # life -> turns that are in the counters
+        self.on_mark: Callable[[str], None] | None = None
+        self._trouble = NodeTrouble()
+        self._resting = False
+        self._seed = seed
+        self._bootstrap = bootstrap
+        self._key = key
+        self._alarm = alarm
+        self._arrive = arrive
+        self._synced = synced
+        self._notes: list[bytes] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        flags = os.O_CREAT | os.O_CLOEXEC
+        self._marks = os.open(folder / "marks", os.O_WRONLY | os.O_APPEND | flags, 0o644)
+        self._crashes = os.open(folder / "crashes", os.O_WRONLY | os.O_APPEND | flags, 0o644)
+        counters = os.open(folder / "counters", os.O_RDWR | flags, 0o644)
+        os.ftruncate(counters, 8 * _COUNTERS)
+        self._map = mmap.mmap(counters, 8 * _COUNTERS)
+        os.close(counters)
+        self.counters = memoryview(self._map).cast("q")
+        self.cpu_before = self.counters[CPU]
+        self.clock = Clock(time_ns() - monotonic_ns() - EPOCH)
+        self.clock.uncertainty = UNCERTAINTY
+        self._true_offset = self.clock.offset
+
+    # --- lives -------------------------------------------------------------------------------------------------------
+
+    def boot(self) -> int:
+        """Start a life with what the disk holds; the number of records found there.
+
+        Raises:
+            OSError: the disk cannot be read.
+            Exception: whatever the node's ``start`` raises.
+        """
+        assert self.engine is None
+        life = self.counters[LIVES] = self.counters[LIVES] + 1
+        wal = Wal(self.folder, life, lambda turn, error: self._synced(self, engine, turn, error))
+        node = self.make()
+        found = wal.recover(type(node))
+        self.counters[RECOVERED] = found.records
+        self.counters[TORN] += found.torn
+        self.counters[CORRUPT] += found.corrupt
+        engine = Engine(
+            self,
+            self.name,
+            life,
+            node,
+            self._bootstrap,
+            f"{self._seed}/node/{self.name}/{life}",
+            found.image,
+            wal.write,
+        )
+        engine.thaw = lambda prefix, kind: thaw(found.image, prefix, kind)
+        engine.host = self
+        self.engine, self.wal = engine, wal
+        self.apply(self._trouble)
+        engine.boot(lost=False, torn=found.torn, corrupt=found.corrupt)
+        return found.records
+
+    def stop(self) -> None:
+        """End this life at once: nothing that waits in memory survives."""
+        self.save_notes()
+        self.engine = None
+        if self.wal is not None:
+            self.wal.close()
+            self.wal = None
+        self.deadlines.clear()
+        self.armed.clear()
+        self.waiting.clear()
+
+    def close(self) -> None:
+        """Let go of the node's files."""
+        self.stop()
+        os.close(self._marks)
+        os.close(self._crashes)
+        self.counters.release()
+        self._map.close()
+
+    # --- faults ------------------------------------------------------------------------------------------------------
+
+    def apply(self, trouble: NodeTrouble) -> bool:
+        """Be in exactly this trouble from now on. Returns whether the node may handle again what waits."""
+        before, self._trouble = self._trouble, trouble
+        self.clock.offset = self._true_offset + trouble.clock_offset
+        if self.clock.rate != trouble.clock_rate:
+            self.clock.set_rate(monotonic_ns(), trouble.clock_rate)
+        if self.engine is not None:
+            self.engine.disk_full = trouble.disk_full
+        if self.wal is not None:
+            self.wal.extra = trouble.slow_disk
+        if trouble.slow > 1 and before.slow <= 1:
+            self._resting = False
+            self._alarm.at(monotonic_ns() + _PERIOD, self._slice)
+        was = self.paused
+        self.paused = trouble.paused or (self._resting and trouble.slow > 1)
+        return was and not self.paused
+
+    def _slice(self) -> None:
+        """Work for 1/factor of the time, rest for the remainder."""
+        slow = self._trouble.slow
+        if slow <= 1:
+            return
+        self._resting = not self._resting
+        was, self.paused = self.paused, self._trouble.paused or self._resting
+        self._alarm.at(monotonic_ns() + int(_PERIOD * (1 - 1 / slow if self._resting else 1 / slow)), self._slice)
+        if was and not self.paused:
+            self.resume()
+
+    def resume(self) -> None:
+        """All that waited arrives now, as one batch."""
+        waiting, self.waiting = self.waiting, deque()
+        for kind, a, b in waiting:
+            self._arrive(self, kind, a, b)
+
+    # --- what is observed --------------------------------------------------------------------------------------------
+
+    def save_notes(self) -> None:
+        """Hand the marks made so far to the kernel, where they outlive this process."""
+        if self._notes:
+            append_note(self._marks, self._notes)
+            self._notes.clear()
+
+    def crashed(self, text: str) -> None:
+        """Note that a handler raised."""
+        append_note(self._crashes, (text.encode(),))
+
+    def report(self) -> NodeReport:
+        """What this node did over all its lives."""
+        self.save_notes()
+        count = self.counters
+        times = self.wal.sync_times if self.wal is not None else ()
+        step = max(1, len(times) // _SYNC_SAMPLE)
+        return NodeReport(
+            name=self.name,
+            marks=tuple(_read_mark(note) for note in read_notes(self.folder / "marks")),
+            crashes=tuple(note.decode(errors="replace") for note in read_notes(self.folder / "crashes")),
+            turns=count[TURNS],
+            to_servers=count[TO_SERVERS],
+            to_clients=count[TO_CLIENTS],
+            frames=count[FRAMES],
+            bytes_sent=count[BYTES],
+            fsyncs=count[FSYNCS],
+            dropped=count[DROPPED],
+            cpu=count[CPU],
+            recovered=count[RECOVERED],
+            torn=count[TORN],
+            corrupt=count[CORRUPT],
+            sync_times=tuple(times[::step]),
+        )
+
+    def open_sealed(self, path: str, content: msgspec.Raw) -> Any:
+        """A child's message, decoded by the child's class; None if there is no such child.
+
+        Raises:
+            msgspec.MsgspecError: the class does not declare it.
+        """
+        kind = self.engine.child_type(path) if self.engine is not None else None
+        return None if kind is None else message_decoder(kind).decode(content)
+
+    # --- World, as an engine sees it ---------------------------------------------------------------------------------
+
+    def monotonic_of(self, node: str) -> int:
+        """See :class:`bench.runtime.engine.World`."""
+        return self.clock.monotonic(monotonic_ns())
+
+    def wall_of(self, node: str) -> int:
+        """See :class:`bench.runtime.engine.World`."""
+        return self.clock.wall(monotonic_ns())
+
+    def interval_of(self, node: str) -> tuple[int, int]:
+        """See :class:`bench.runtime.engine.World`."""
+        return self.clock.interval(monotonic_ns())
+
+    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
+        """See :class:`bench.runtime.engine.World`. A timer put off keeps its alarm, which then looks again."""
+        if self.clock.rate != 1.0:
+            delay = self.clock.true_delay(delay)
+        deadline = monotonic_ns() + (delay if delay > 0 else 0)
+        self.deadlines[timer] = deadline
+        armed = self.armed.get(timer)
+        if armed is None or deadline < armed:
+            self.armed[timer] = deadline
+            self._alarm.at(deadline, self._expire, engine, timer, deadline)
+
+    def disarm(self, engine: Engine, timer: TimerId) -> None:
+        """See :class:`bench.runtime.engine.World`."""
+        self.deadlines.pop(timer, None)
+
+    def _expire(self, engine: Engine, timer: TimerId, when: int) -> None:
+        if self.engine is not engine or self.armed.get(timer) != when:
+            return
+        del self.armed[timer]
+        deadline = self.deadlines.get(timer)
+        if deadline is None:
+            return
+        if deadline > when:
+            self.armed[timer] = deadline
+            self._alarm.at(deadline, self._expire, engine, timer, deadline)
+        else:
+            self._arrive(self, TIMER, timer, deadline)
+
+    def mark(self, node: str, name: str, fields: dict[str, Any]) -> None:
+        """See :class:`bench.runtime.engine.World`."""
+        self._notes.append(_encode(MarkNote(monotonic_ns(), name, fields)))
+        if self.on_mark is not None:
+            self.on_mark(name)
+
+    def sign(self, node: str, payload: bytes) -> bytes:
+        """See :class:`bench.runtime.engine.World`: by a key that only the runtime has."""
+        return hmac.digest(self._key + node.encode(), payload, hashlib.sha256)
+
+    def verify(self, node: str, payload: bytes, signature: bytes) -> bool:
+        """See :meth:`sign`."""
+        return hmac.compare_digest(self.sign(node, payload), signature)
