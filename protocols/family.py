@@ -47,6 +47,8 @@ class Mutant:
         file: the module of the family that is edited (``server``).
         edits: (old, new) pairs; each old text occurs exactly once. At most 5 lines change in all.
         caught_by: checks that may be expected to find it.
+        seed: of a torture trial that a search found to catch it: where to look first. It goes stale with any change
+            of the protocol, the simulator or the nemesis; ``python -m bench.campaign`` finds another.
         params: parameters under which the mistake matters, where the defaults do not show it.
     """
 
@@ -55,6 +57,7 @@ class Mutant:
     file: str
     edits: tuple[tuple[str, str], ...]
     caught_by: tuple[str, ...]
+    seed: int = 1
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

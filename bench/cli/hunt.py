@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 import msgspec
 
 from ..errors import HarnessError
+from ..mutation import find_mutant, load_family
+from ..run import run_trial
 from ..sweep.pools import Here, Pool, Processes
 from ..trial import Result, Trial
 from .build import RunOptions, build_trial
@@ -52,7 +54,9 @@ def hunt(
     budget_s: float = HUNT_S,
     make_pool: Callable[[], Pool] | None = None,
 ) -> Found:
-    """Try seeds from 1 on until one violates or the time is up. Of several that violate the lowest counts.
+    """Try seeds until one violates or the time is up: first the one noted with the mutant, if any, then from 1 on.
+
+    Of several that violate the lowest counts.
 
     Args:
         options: of a mutant; under the full nemesis unless they shape the trial otherwise.
@@ -67,6 +71,12 @@ def hunt(
         getattr(options, field.name) != field.default for field in fields(options) if field.name not in SHAPING
     )
     options = replace(options, torture=options.torture or not shaped)
+    known = _known_seed(options)
+    if known > 1:
+        trial = build_trial(replace(options, seed=known))
+        result, _ = run_trial(trial)
+        if result.verdict == "invalid":
+            return Found(trial, (result,))
     pool = (make_pool or default_pool)()
     try:
         results = _search(options, say, pool, time.monotonic() + budget_s)
@@ -77,6 +87,14 @@ def hunt(
     last = min(broken, default=last)
     tried = tuple(results[seed] for seed in sorted(results) if seed <= last)
     return Found(build_trial(replace(options, seed=last)), tried)
+
+
+def _known_seed(options: RunOptions) -> int:
+    """The seed that a long search noted for this mutant (a rare one outlasts a hunt), for untouched torture trials."""
+    touched = options.nodes != RunOptions.nodes or options.duration != RunOptions.duration or options.param
+    if options.mutant is None or not options.torture or touched:
+        return 1
+    return find_mutant(load_family(options.protocol), options.mutant).seed
 
 
 def _search(options: RunOptions, say: Callable[[str], None], pool: Pool, deadline: float) -> dict[int, Result]:

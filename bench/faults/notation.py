@@ -194,7 +194,7 @@ FORMS: dict[str, Form] = {
     ),
     "crash-at-write": Form(
         CrashAtWrite,
-        "The next server to finish a sync is killed just after what waited for it has left (simulator only).",
+        "Of the next servers to persist a key (a vote, say), one is killed just after it has said so (simulator only).",
         (),
         _DOWN,
     ),

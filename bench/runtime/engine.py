@@ -265,6 +265,8 @@ class Engine:
         """A turn for each node that asked for one with ``at_batch_end``: all arrivals of this batch are handled."""
         waiting, self.at_end = self.at_end, []
         for ctx, handler in waiting:
+            if ctx is not self and self._children.get(ctx.path) is not ctx:
+                continue  # dropped since it asked
             self._begin()
             handler(ctx)
             self.end()
@@ -363,7 +365,7 @@ class Engine:
 
     def send(self, to: str, message: Any, *, early: bool = False) -> None:
         """See :class:`Context`."""
-        if early:
+        if early and not self.disk_full:
             # before the mark: what stands there is not held back with this turn
             self.sends.insert(self.mark_send, (to, message))
             self.mark_send += 1
@@ -435,7 +437,8 @@ class Engine:
 
     def read_log(self, log: str) -> LogImage:
         """See :class:`Context`."""
-        return self.image.logs.get(log) or LogImage()
+        image = self.image.logs.get(log)
+        return LogImage() if image is None else image  # an empty log is falsy, and may begin above 1
 
     def install_snapshot(self, key: str, value: Any, log: str, index: int) -> None:
         """See :class:`Context`."""
@@ -444,7 +447,8 @@ class Engine:
 
     def _write(self, write: Write) -> None:
         self.writes.append(write)
-        self.image.apply((write,))
+        if not self.disk_full:  # else the whole turn is about to be dropped
+            self.image.apply((write,))
 
     def emit(self, event: Any) -> None:
         """See :class:`Context`."""
@@ -477,8 +481,8 @@ class Engine:
     # --- children ----------------------------------------------------------------------------------------------------
 
     def _adopt(self, path: str, parent: Engine | Child, name: str, node: Node) -> Child:
-        if not name or "/" in name or name == "runtime":
-            raise ProtocolError(f"child name {name!r}: it must be non-empty, without '/', and not 'runtime'")
+        if not name or "/" in name or ":" in name or name == "runtime":
+            raise ProtocolError(f"child name {name!r}: it must be non-empty, without '/' and ':', and not 'runtime'")
         full = f"{path}/{name}" if path else name
         if full in self._children:
             raise ProtocolError(f"{self.id} already has a child {full!r}")

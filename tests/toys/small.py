@@ -68,7 +68,7 @@ class Silent(Echo):
         self.seen.append((ctx.monotonic(), source, message.number))
 
 
-class Ticker(Node):
+class AlarmClock(Node):
     """Ticks each ``config`` ns by its own clock, and notes both clocks at each tick."""
 
     def start(self, ctx: Context, durable: Durable) -> None:
@@ -92,7 +92,7 @@ class Alarms(Node):
     @on(Ping)
     def ping(self, ctx: Context, source: str, message: Ping) -> None:
         ctx.set_timer("a", 100)
-        ctx.set_timer("a", 300)  # replaces
+        ctx.set_timer("a", 250)  # replaces
         for key in (1, 2, 3):
             ctx.set_timer("b", 100 * key, key)
         ctx.cancel_timer("b", 2)

@@ -11,7 +11,6 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -25,7 +24,7 @@ from protocols.node import Drain
 
 from ...mutation import find_mutant, load_family
 from ...params import build_configs
-from ..engine import FENCE, REPLY, DiskFull, Engine
+from ..engine import FENCE, REPLY, DiskFull, Engine, Scoped
 from ..sizes import size_of
 from .alarm import Alarm
 from .codec import GONE, BadFrame, Decoder, Hello, Sealed, encode_entries, encode_gone
@@ -83,7 +82,7 @@ class PrematureSend(AssertionError):
 class Route:
     """The way from one node of this host to another node, wherever that lives."""
 
-    __slots__ = ("address", "cut", "link", "local", "number", "to_server")
+    __slots__ = ("cut", "link", "local", "number", "to_server")
 
     def __init__(self, number: int, to_server: bool) -> None:
         self.number = number
@@ -198,7 +197,6 @@ class Host:
         if plan.generate:
             self._generator = Generator(trial, family.functions, self._alarm, list(self._nodes.values()), self.arrive)
         self._apply_conditions(plan.conditions)
-        self._apply_peers(plan.peers)
         self._cpu_began = process_time_ns()
         gc.collect()
         gc.freeze()
@@ -230,6 +228,7 @@ class Host:
     async def boot(self) -> bytes:
         """Open the streams, then start the nodes; a :class:`Started`."""
         assert self._plan is not None
+        self._apply_peers(self._plan.peers)
         links = list(self._outbound.values())
         with suppress(TimeoutError):
             async with asyncio.timeout(CONNECT_S if self._plan.life == 1 else 0.05):
@@ -700,11 +699,6 @@ class Host:
 
 
 def _receive_sealed(node: LocalNode, engine: Engine, source: str, sealed: Sealed) -> None:
-    from ..engine import Scoped
-
     message = node.open_sealed(sealed.path, sealed.content)
     if message is not None:
         engine.receive(source, Scoped(sealed.path, message))
-
-
-Arrive = Callable[[LocalNode, int, Any, Any], None]

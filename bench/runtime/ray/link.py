@@ -122,7 +122,8 @@ class Inbound(asyncio.Protocol):
         self._transport.write(ACCEPTED)
 
     def _refuse(self) -> None:
-        self._hub.refused += 1
+        if self._hub.introduction() is not None:
+            self._hub.refused += 1
         self.close()
 
     def close(self) -> None:

@@ -145,7 +145,7 @@ def _own(key: str, prefix: str) -> str:
     return "" if "/" in name.partition(":")[0] else name
 
 
-class SyncFailed(Exception):
+class SyncFailed(OSError):
     """The disk did not take a write; after a failed sync nobody knows what is on it, so the node must die."""
 
 

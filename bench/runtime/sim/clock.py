@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 EPOCH = 1_700_000_000_000_000_000
 """Wall time at virtual time 0, ns."""
 
@@ -46,4 +48,4 @@ class Clock:
 
     def true_delay(self, delay: int) -> int:
         """How long in true time a local delay takes at the present rate."""
-        return delay if self.rate == 1.0 else int(delay / self.rate)
+        return delay if self.rate == 1.0 else ceil(delay / self.rate)

@@ -14,7 +14,7 @@ from .clock import Clock
 from .disk import SimDisk
 from .link import Link
 
-MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT = range(5)
+MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED = range(10, 16)  # apart from the codes of the world's events
 NEVER = 2**62
 
 

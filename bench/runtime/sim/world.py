@@ -29,7 +29,7 @@ from ..engine import EMIT, FENCE, REPLY, DiskFull, Engine, Scoped, TimerId
 from ..record import Mark, TraceEvent
 from ..sizes import size_of
 from .link import Link, latency_between
-from .machine import ADMIN, DISCONNECT, MESSAGE, NEVER, REQUEST, TIMER, Machine
+from .machine import ADMIN, DISCONNECT, FENCED, MESSAGE, NEVER, REQUEST, TIMER, Machine
 
 DELIVER, EXPIRE, WORK, SYNCED, CALL, STOP = range(6)
 
@@ -157,7 +157,7 @@ class World:
         machine.inbox.clear()
         machine.deadlines.clear()
         machine.armed.clear()
-        machine.syncing = False
+        machine.syncing = machine.scheduled = False
         machine.stall = 0
         machine.paused = 0  # a stopped process dies as any other, and the next one runs
         machine.torn = machine.disk.crash(machine.rng.get())
@@ -203,7 +203,7 @@ class World:
     def run(self, until: int) -> None:
         """Handle events up to and including virtual time ``until``, or until ``stopped`` is set."""
         heap, pop = self._heap, heappop
-        heappush(heap, (until, next(self._sequence), STOP, None, None, None))
+        heappush(heap, (until, NEVER, STOP, None, None, None))  # after all else at that time
         tracing, observing = self.trace is not None, self._observing
         while not self.stopped:
             time, sequence, code, machine, a, b = pop(heap)
@@ -216,7 +216,7 @@ class World:
                     if tracing:
                         self._note("drop", machine.name, a, type(b).__name__, sequence)
                     continue
-                if machine.busy_until > time:
+                if machine.busy_until > time or machine.inbox:
                     machine.inbox.append((MESSAGE, a, (sequence, b) if tracing else b))
                     if not machine.scheduled:
                         self._schedule(machine)
@@ -233,7 +233,7 @@ class World:
                 self._expire(machine, a, b, time)
             elif code == WORK:
                 machine.scheduled = False
-                if machine.engine is not None:
+                if machine.engine is not None and machine.inbox:
                     if machine.busy_until > time:
                         self._schedule(machine)
                     else:
@@ -284,6 +284,8 @@ class World:
                     engine.request(a, b)
                 elif kind == ADMIN:
                     engine.admin(a)
+                elif kind == FENCED:
+                    engine.fenced(a)
                 else:
                     engine.disconnected(a)
             except Exception as error:
@@ -380,10 +382,7 @@ class World:
     def _fence(self, by: str, node: str) -> None:
         self.fences.append((by, node))
         self.on_fence(node)
-        fencer = self.machines[by]
-        if fencer.engine is not None:
-            fencer.engine.fenced(node)
-            self._finish(fencer, 1)
+        self._arrive(self.machines[by], FENCED, node, None)
 
     def _sync(self, machine: Machine, leave: int) -> None:
         engine = machine.engine

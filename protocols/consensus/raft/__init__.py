@@ -23,7 +23,7 @@ family = Family(
     timescale=lambda config: config.election_timeout_s[0],
     variants=(
         {},
-        {"pre_vote": False, "election_timeout_s": (0.1, 0.12)},
+        {"pre_vote": False, "election_timeout_s": (0.06, 0.12)},
         {"pre_vote": False, "election_timeout_s": (0.05, 0.06)},
         {"pre_vote": False, "election_timeout_s": (0.02, 0.03)},
         {"max_entries": 1, "max_in_flight": 4},

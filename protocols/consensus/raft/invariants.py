@@ -169,8 +169,8 @@ class LeaderCompleteness:
             for other, seen in views.items():
                 if seen.role == "leader" and seen.term > view.term and not self._has(seen, position):
                     return (
-                        f"entry {position + 1} was committed in term {view.term}, and {other}, leader of the later term "
-                        f"{seen.term}, lacks it"
+                        f"entry {position + 1} was committed in term {view.term}, and {other}, leader of the later "
+                        f"term {seen.term}, lacks it"
                     )
         if view.role != "leader":
             self.leading.pop(node, None)

@@ -18,6 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety",),
+        seed=439,
     ),
     Mutant(
         name="term-not-persisted",

@@ -73,9 +73,21 @@ def test_the_general_set_crashes_leaders_minorities_and_majorities_and_cuts_in_a
                 shapes.add(fault.shape)
             elif isinstance(fault, spec.LossyLink):
                 duplications.add(fault.duplication > 0)
-    assert targets == {"random", "leader", "minority", "majority"}
+    assert targets == {"random", "leader", "minority", "majority", *SERVERS}
     assert shapes == {"halves", "isolate", "majority-ring", "bridge", "one-way"}
     assert True in duplications
+
+
+def loops(faults):
+    """Servers named by crashes, with how often: only crash loops name them."""
+    return Counter(fault.target for fault in faults if isinstance(fault, spec.Crash) and fault.target in SERVERS)
+
+
+def test_some_servers_crash_in_a_loop_where_processes_start_fast_enough():
+    most = [max(loops(schedule(seed, ("crash",), 3 * SECOND)).values(), default=0) for seed in range(60)]
+    assert max(most) >= 20
+    assert sum(count >= 5 for count in most) > 20
+    assert not any(loops(schedule(seed, ("crash",), runtime="ray")) for seed in range(60))
 
 
 def test_at_most_a_minority_loses_its_disk_and_nobody_twice():

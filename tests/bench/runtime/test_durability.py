@@ -24,6 +24,7 @@ from bench.trial import ServiceTimes
 from protocols.node import Node
 from tests.toys.rig import MUTANT_ENGINES, Rig
 from tests.toys.scribe import Ask, Count, Line, Reader, Scribe, on_disk
+from tests.toys.worlds import arrive
 
 MS = 1_000_000
 
@@ -32,7 +33,7 @@ def rig(engine: type[Engine] = Engine) -> Rig:
     return Rig(lambda: Scribe(None), syncs=False, engine=engine)
 
 
-# --- prefix durability ----------------------------------------------------------------------------------------------
+# --- prefix durability -----------------------------------------------------------------------------------------------
 
 
 def test_an_answer_waits_for_the_writes_of_earlier_turns() -> None:
@@ -150,7 +151,7 @@ def test_a_turn_that_is_written_in_two_records_is_caught() -> None:
     assert any(lines != length for lines, length in found)
 
 
-# --- the disk -------------------------------------------------------------------------------------------------------
+# --- the disk --------------------------------------------------------------------------------------------------------
 
 
 def test_a_crash_loses_tears_or_keeps_unsynced_records_but_keeps_only_a_prefix() -> None:
@@ -203,7 +204,7 @@ def test_an_image_copy_is_independent() -> None:
     assert image.logs["log"].entries == [1, 2]
 
 
-# --- in the simulated world -----------------------------------------------------------------------------------------
+# --- in the simulated world ------------------------------------------------------------------------------------------
 
 
 def scribes(seed: int, *, fsync: int = 2 * MS) -> World:
@@ -217,9 +218,7 @@ def scribes(seed: int, *, fsync: int = 2 * MS) -> World:
 
 def inject(world: World, at: int, message: Any, source: str = "n2") -> None:
     """Have ``source`` send a message to n1 at that time, as an outside hand would."""
-    from bench.runtime.sim.machine import MESSAGE
-
-    world.at(at, lambda: world._arrive(world.machines["n1"], MESSAGE, source, message))
+    arrive(world, at, "n1", message, source)
 
 
 def state_of(world: World, name: str) -> Any:
@@ -272,7 +271,8 @@ def slow_syncs(world: World, rng: Random) -> None:
     """fsync takes as long as it likes."""
     machine = world.machines["n1"]
     for _ in range(20):
-        world.at(rng.randrange(200 * MS), lambda extra=rng.randrange(30 * MS): setattr(machine, "slow_disk", extra))  # type: ignore[misc]
+        at, extra = rng.randrange(200 * MS), rng.randrange(30 * MS)
+        world.at(at, lambda extra=extra: setattr(machine, "slow_disk", extra))  # type: ignore[misc]
     crashes(world, rng)
 
 
@@ -285,7 +285,8 @@ def pauses(world: World, rng: Random) -> None:
         world.at(world.now + length, lambda: world.resume(machine, life))
 
     for _ in range(5):
-        world.at(rng.randrange(200 * MS), lambda length=rng.randrange(10 * MS): pause(length))  # type: ignore[misc]
+        at, length = rng.randrange(200 * MS), rng.randrange(10 * MS)
+        world.at(at, lambda length=length: pause(length))  # type: ignore[misc]
     crashes(world, rng)
 
 

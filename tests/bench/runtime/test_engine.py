@@ -76,7 +76,7 @@ def test_a_request_the_client_does_not_know_fails_definitely() -> None:
     assert rig.replies == [(1, Fail("Ping is not supported"))]
 
 
-# --- storage --------------------------------------------------------------------------------------------------------
+# --- storage ---------------------------------------------------------------------------------------------------------
 
 
 def test_families_of_keys_and_delete() -> None:
@@ -163,7 +163,7 @@ def test_a_node_may_change_what_it_was_handed_at_boot() -> None:
     assert rig.node.found.keys == {}
 
 
-# --- a full disk ----------------------------------------------------------------------------------------------------
+# --- a full disk -----------------------------------------------------------------------------------------------------
 
 
 def full() -> Rig:
@@ -220,7 +220,7 @@ def test_a_node_without_a_plan_for_a_full_disk_stops() -> None:
         rig.receive("n2", Put("a", 1))
 
 
-# --- early effects, syncs, batches ----------------------------------------------------------------------------------
+# --- early effects, syncs, batches -----------------------------------------------------------------------------------
 
 
 def test_only_early_effects_leave_before_the_sync_and_the_rest_follow_in_order() -> None:
@@ -275,14 +275,14 @@ def test_a_broken_stream_is_a_hint_that_nobody_need_take() -> None:
     assert other.turn(lambda engine: engine.disconnected("n2")) == []
 
 
-# --- timers, admin, fence, trust ------------------------------------------------------------------------------------
+# --- timers, admin, fence, trust -------------------------------------------------------------------------------------
 
 
 def test_timers_are_replaced_keyed_and_cancelled() -> None:
     rig = Rig(lambda: Alarms(None))
     rig.receive("n2", Ping())
     rig.advance(1_000)
-    assert rig.node.rang == [("b", 1, 100), ("a", None, 300), ("b", 3, 300)]
+    assert rig.node.rang == [("b", 1, 100), ("a", None, 250), ("b", 3, 300)]
 
 
 def test_an_undeclared_timer_with_a_computed_name_is_an_error_at_run_time() -> None:
