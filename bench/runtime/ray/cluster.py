@@ -1,4 +1,4 @@
-"""The connection to Ray: an embedded one for this run, or a cluster that is already there. Quiet, and tidy at the end."""
+"""The connection to Ray: an embedded one for this run, or a cluster already there. Quiet, and tidy at the end."""
 
 from __future__ import annotations
 
@@ -125,6 +125,9 @@ class Cluster:
 
     def _connect(self, address: str | None, quiet: bool) -> None:
         self._set_environment(ENVIRONMENT)
+        if address is None:
+            # Ray caches the token it finds first, so it is one a process, and ours instead of a file in the home folder
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         if quiet:
             self._stderr = QuietStderr(self.folder / "stderr")
         import ray
@@ -133,7 +136,6 @@ class Cluster:
             return
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            self._set_environment({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
             self._ray_folder = Path(tempfile.mkdtemp(prefix="qbr", dir=short_folder()))
             self.janitor.tell(f"folder {self._ray_folder}")
             options |= {

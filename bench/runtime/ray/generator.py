@@ -144,7 +144,7 @@ class Generator:
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def probe(self, limit: int) -> list[str]:
-        """Every client completes some operations, each after the other; the names of those that did not within ``limit``."""
+        """Every client completes some operations one by one; the names of those that did not within ``limit`` ns."""
         self._probing = True
         self._served.clear()
         self._wanted = dict.fromkeys(range(len(self._clients)), PROBES)

@@ -101,7 +101,7 @@ class Host:
     """See the module. Public coroutines are the supervisor's orders; see :mod:`.orders`."""
 
     def __init__(self, ip: str) -> None:
-        """Prepare; ``ip`` is the address to listen at."""
+        """Prepare; ``ip`` is the address to listen at; empty: this machine's, as its cluster knows it."""
         self.machine = machine_id()
         self.refused = 0
         self.stale = 0
@@ -142,16 +142,17 @@ class Host:
 
     async def hello(self) -> bytes:
         """Start to listen; a :class:`Greeting`."""
+        import ray
+
         if self._server is None:
             self._loop = asyncio.get_running_loop()
+            self._ip = self._ip or ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
             self._alarm = Alarm(self._loop)
             sys.setswitchinterval(SWITCH_S)
             gc.callbacks.append(self._on_gc)
             self._server = await self._loop.create_server(self._welcome, self._ip, 0)
         server: Any = self._server
         ip, port = server.sockets[0].getsockname()[:2]
-        import ray
-
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
         here = str(Path(__file__).parents[2])
         return _encode(Greeting(os.getpid(), ip, port, self.machine, node, here, monotonic_ns()))
@@ -665,9 +666,7 @@ class Host:
             self._generator.client_died(node)
 
     def _premature(self, node: LocalNode, claimed: int, durable: int) -> None:
-        error = PrematureSend(
-            f"{node.name} was about to act on turn {claimed} while only turn {durable} is on disk"
-        )
+        error = PrematureSend(f"{node.name} was about to act on turn {claimed} while only turn {durable} is on disk")
         if not self._broken:
             self._broken = True
             self._events.put_nowait(Event("broken", node.name, reason=str(error)))

@@ -62,12 +62,7 @@ class Injector:
         self._duplication = max(network.duplication, trouble.duplication) if trouble else network.duplication
         self._extra = [sampler(each, self._rng) for each in trouble.extra] if trouble else []
         self.plain = not (
-            self._cut
-            or self._loss
-            or self._duplication
-            or self._extra
-            or self._constant != 0
-            or network.bandwidth
+            self._cut or self._loss or self._duplication or self._extra or self._constant != 0 or network.bandwidth
         )
 
     def arrivals(self, sent: int, size: int) -> tuple[int, ...]:

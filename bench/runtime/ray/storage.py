@@ -117,8 +117,9 @@ def _typed(node: type[Node], kind: int, name: str, raw: msgspec.Raw) -> Any:
 
 
 def _as(node: type[Node], kind: int, name: str, raw: Any) -> Any:
-    declared = stored_type(node, name)
-    return msgspec.msgpack.decode(raw, type=declared if kind == PUT else tuple[declared, ...])
+    declared: Any = stored_type(node, name)
+    wanted: Any = declared if kind == PUT else tuple[declared, ...]
+    return msgspec.msgpack.decode(raw, type=wanted)
 
 
 def _split(raw: msgspec.Raw) -> list[msgspec.Raw]:
