@@ -82,7 +82,11 @@ def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool 
         ),
         "workload": Workload(clients=rng.randint(3, 6), keys=rng.randint(2, 5), rate=float(rng.randint(50, 120))),
         "nemesis": _nemesis(rng),
-        "service": ServiceTimes(fsync=min(rng.choice((20_000, 250_000, 4 * MS, 15 * MS)), int(scale / 10)), byte=0.0),
+        "service": ServiceTimes(
+            fsync=min(rng.choice((20_000, 250_000, 4 * MS, 15 * MS)), int(scale / 10)),
+            fsync_sigma=rng.choice((0.0, 1.2)),
+            byte=0.0,
+        ),
         "clock_offset": 50 * MS,
         "clock_drift_ppm": 200.0,
         "trace": trace,

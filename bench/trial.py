@@ -22,13 +22,15 @@ class ServiceTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         message: CPU a message handled.
         byte: CPU a byte sent or received.
-        fsync: time of one sync.
+        fsync: median time of one sync.
+        fsync_sigma: sigma of the logarithm of that time (lognormal); 0: every sync takes the same.
         wakeup: delay between an arrival at an idle node and its turn.
     """
 
     message: int = 15_000
     byte: float = 2.0
     fsync: int = 250_000
+    fsync_sigma: float = 0.0
     wakeup: int = 30_000
 
 

@@ -423,9 +423,15 @@ class Engine:
 
     def append(self, log: str, entries: Sequence[Any]) -> None:
         """See :class:`Context`."""
-        stored_type(type(self.node), log)
-        if entries:
-            self._write((APPEND, log, tuple(entries)))
+        if not entries:
+            return
+        written = self.image.logs.get(log)
+        if written is None:
+            stored_type(type(self.node), log)
+            written = self.image.logs[log] = LogImage()
+        entries = tuple(entries)
+        self.writes.append((APPEND, log, entries))
+        written.entries.extend(entries)
 
     def truncate_suffix(self, log: str, index: int) -> None:
         """See :class:`Context`."""

@@ -33,13 +33,13 @@ class Image:
     def apply(self, writes: Iterable[Write]) -> None:
         """Apply the writes of one turn, in their order."""
         for kind, name, what in writes:
-            if kind == PUT:
-                self.keys[name] = what
-            elif kind == APPEND:
+            if kind == APPEND:
                 log = self.logs.get(name)
                 if log is None:
                     log = self.logs[name] = LogImage()
                 log.entries.extend(what)
+            elif kind == PUT:
+                self.keys[name] = what
             elif kind == DELETE:
                 self.keys.pop(name, None)
             elif kind == RESET:

@@ -233,14 +233,17 @@ def test_every_message_survives_the_wire(name: str, role: str) -> None:
 
 @pytest.mark.parametrize("role", ["server", "client"])
 def test_everything_stored_survives_the_disk(name: str, role: str) -> None:
-    for key, kind in roles(family(name))[role].stored.items():
+    kinds = list(roles(family(name))[role].stored.values())
+    if not kinds:
+        pytest.skip(f"the {role} stores nothing")
 
-        @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-        @given(values(kind))
-        def survives(value: Any, kind: Any = kind, key: str = key) -> None:
-            assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind) == value, key
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.one_of([st.tuples(st.just(kind), values(kind)) for kind in kinds]))
+    def survives(stored: tuple[Any, Any]) -> None:
+        kind, value = stored
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind) == value
 
-        survives()
+    survives()
 
 
 # --- crashes ---------------------------------------------------------------------------------------------------------

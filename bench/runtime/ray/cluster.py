@@ -113,6 +113,7 @@ class Cluster:
         self._ray_folder: Path | None = None
         self._stderr: QuietStderr | None = None
         self._environment: dict[str, str | None] = {}
+        self._unsilenced: Any = None
         self._owned = False
         self.embedded = False
         self.ip: str | None = None
@@ -132,6 +133,8 @@ class Cluster:
             self._stderr = QuietStderr(self.folder / "stderr")
         import ray
 
+        if quiet:
+            self._silence()
         if ray.is_initialized():
             return
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -152,6 +155,14 @@ class Cluster:
             raise UsageError(f"no Ray cluster answers at {address}: start one with ray start --head") from error
         except (RuntimeError, OSError, ValueError, TimeoutError) as error:
             raise HarnessError(f"Ray did not start: {str(error).strip().splitlines()[0]}") from error
+
+    def _silence(self) -> None:
+        """Ray reports each process that is killed, at length and on our output; here killing is what is asked for."""
+        from ray._private import worker
+
+        self._unsilenced = getattr(worker, "print_to_stdstream", None)
+        if self._unsilenced is not None:
+            setattr(worker, "print_to_stdstream", lambda *arguments, **keywords: None)  # noqa: B010
 
     def _set_environment(self, values: dict[str, str]) -> None:
         for name, value in values.items():
@@ -182,6 +193,8 @@ class Cluster:
         while any(_alive(pid) for pid in self.pids) and time.monotonic() < deadline:
             time.sleep(0.01)
         self.pids.clear()
+        if self._unsilenced is not None and ray is not None:
+            ray._private.worker.print_to_stdstream = self._unsilenced
         if self._stderr is not None:
             self._stderr.close()
             self._stderr = None

@@ -23,6 +23,9 @@ from .supervisor import Slot, Supervisor
 
 Pair = tuple[str, str]
 
+RETRY = 20_000_000
+"""ns between two looks for a process that is being created."""
+
 
 class Injector:
     """Fires faults at their times (ns of CLOCK_MONOTONIC), records them, and undoes what is left of them at the end."""
@@ -170,6 +173,21 @@ class Injector:
         undo = self._undo.pop(number, None)
         if undo is not None:
             undo()
+            record = self.records[number]
+            if record["end"] is None and not self._waits(record):
+                record["end"] = monotonic_ns()
+
+    def _waits(self, record: dict[str, Any]) -> bool:
+        """Whether what it hit is still down, for want of a process."""
+        return any(name in self.supervisor.down for name in record["targets"])
+
+    def _boot(self, names: list[str], number: int = -1) -> None:
+        """Boot them, now or as soon as processes are there for them; nothing else waits for that."""
+        if not self.over and not self.supervisor.can_boot(names):
+            self.at(monotonic_ns() + RETRY, lambda: self._boot(names, number))
+            return
+        self.supervisor.boot(names)
+        if number >= 0:
             self.records[number]["end"] = monotonic_ns()
 
     def _on_event(self, event: Event) -> None:
@@ -185,7 +203,8 @@ class Injector:
             start = monotonic_ns()
             self._forget(names)
             self.supervisor.kill(names)
-            self._record(fault, names, down, lambda: self.supervisor.boot(names), start)
+            number = len(self.records)
+            self._record(fault, names, down, lambda: self._boot(names, number), start)
 
     def _forget(self, names: list[str]) -> None:
         """A stopped process dies as any other, and the next one runs."""
@@ -213,7 +232,7 @@ class Injector:
                     supervisor.tell(name, "drain", name)
                     self._forget([name])
                     supervisor.kill([name])
-                    self.at(monotonic_ns() + fault.down, lambda: supervisor.boot([name]))
+                    self.at(monotonic_ns() + fault.down, lambda: self._boot([name]))
 
             self.at(start + place * (fault.down + fault.gap), restart)
         total = len(supervisor.servers) * (fault.down + fault.gap)
@@ -231,7 +250,8 @@ class Injector:
             self.supervisor.kill(names)
 
         self.at(monotonic_ns() + fault.grace, kill)
-        self._record(fault, names, fault.grace + fault.down, lambda: self.supervisor.boot(names))
+        number = len(self.records)
+        self._record(fault, names, fault.grace + fault.down, lambda: self._boot(names, number))
 
     def _fire_pause(self, fault: spec.Pause) -> None:
         names = self._up(self._names(fault.target))

@@ -160,6 +160,11 @@ class Host:
     def _welcome(self) -> Inbound:
         return Inbound(self, self._inbound, self._seen)
 
+    async def warm(self, protocol: str, mutant: str) -> None:
+        """Import a protocol (``mutant`` may be empty) before there is any hurry."""
+        load_family(protocol, mutant or None)
+        gc.collect()
+
     async def prepare(self, order: bytes) -> None:
         """Take a part in a trial: everything but the streams and the nodes' boot."""
         plan = msgspec.msgpack.decode(order, type=Plan)
@@ -199,7 +204,8 @@ class Host:
             self._generator = Generator(trial, family.functions, self._alarm, list(self._nodes.values()), self.arrive)
         self._apply_conditions(plan.conditions)
         self._cpu_began = process_time_ns()
-        gc.collect()
+        if plan.life == 1:
+            gc.collect()
         gc.freeze()
         self._gc_pause = 0
         self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, plan)
@@ -231,9 +237,10 @@ class Host:
         assert self._plan is not None
         self._apply_peers(self._plan.peers)
         links = list(self._outbound.values())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CONNECT_S if self._plan.life == 1 else 0.05):
-                await asyncio.gather(*(link.ready.wait() for link in links))
+        if self._plan.life == 1:  # a restarted node comes back when it is told to; its streams follow in a moment
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_S):
+                    await asyncio.gather(*(link.ready.wait() for link in links))
         missing = tuple(sorted(link.address.host for link in links if not link.ready.is_set()))
         return _encode(Started(os.getpid(), missing, {name: self._boot(node) for name, node in self._nodes.items()}))
 
@@ -616,7 +623,7 @@ class Host:
             stamp = stamp or monotonic_ns()
             link = self._outbound[host]
             kind, body = encode_entries(entries)
-            counters = self._local[entries[0][0]].counters  # type: ignore[union-attr]
+            counters = self._nodes[self._names[entries[0][0]]].counters
             if link.send(kind, stamp, body):
                 counters[FRAMES] += 1
                 counters[BYTES] += len(body)

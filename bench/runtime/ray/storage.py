@@ -93,13 +93,14 @@ def read_wal(data: bytes, node: type[Node]) -> Recovered:
         node: whose ``stored`` declares the types of keys and entries.
     """
     image = Image()
+    typed = _Types(node).value
     offset, records, last = 0, 0, (0, 0)
     while (record := _record_at(data, offset)) is not None:
         life, turn, payload, end = record
         if (life, turn) <= last:
             break
         last = (life, turn)
-        image.apply([(kind, name, _typed(node, kind, name, raw)) for kind, name, raw in _decode(payload)])
+        image.apply([(kind, name, typed(kind, name, raw)) for kind, name, raw in _decode(payload)])
         records += 1
         offset = end
     bad = offset < len(data)
@@ -107,19 +108,26 @@ def read_wal(data: bytes, node: type[Node]) -> Recovered:
     return Recovered(image, records, int(bad and not corrupt), int(corrupt), offset)
 
 
-def _typed(node: type[Node], kind: int, name: str, raw: msgspec.Raw) -> Any:
-    """The value of a write, in the type its node declares. A child's (``path/name``) stays encoded until it is made."""
-    if kind not in (PUT, APPEND):
-        return msgspec.msgpack.decode(raw)
-    if "/" in name.partition(":")[0]:
-        return raw.copy() if kind == PUT else [msgspec.Raw(each) for each in _split(raw)]
-    return _as(node, kind, name, raw)
+class _Types:
+    """Decodes the values of one node class; the decoder of a name is made once."""
 
+    def __init__(self, node: type[Node]) -> None:
+        self._node = node
+        self._decoders: dict[tuple[int, str], msgspec.msgpack.Decoder[Any]] = {}
 
-def _as(node: type[Node], kind: int, name: str, raw: Any) -> Any:
-    declared: Any = stored_type(node, name)
-    wanted: Any = declared if kind == PUT else tuple[declared, ...]
-    return msgspec.msgpack.decode(raw, type=wanted)
+    def value(self, kind: int, name: str, raw: msgspec.Raw) -> Any:
+        """The value of a write. A child's (``path/name``) stays encoded until the child is made."""
+        if kind not in (PUT, APPEND):
+            return msgspec.msgpack.decode(raw)
+        decoder = self._decoders.get((kind, name))
+        if decoder is not None:
+            return decoder.decode(raw)
+        if "/" in name.partition(":")[0]:
+            return raw.copy() if kind == PUT else _split(raw)
+        declared: Any = stored_type(self._node, name)
+        decoder = msgspec.msgpack.Decoder(declared if kind == PUT else tuple[declared, ...])
+        self._decoders[kind, name] = decoder
+        return decoder.decode(raw)
 
 
 def _split(raw: msgspec.Raw) -> list[msgspec.Raw]:
@@ -130,7 +138,7 @@ def thaw(image: Image, prefix: str, node: type[Node]) -> None:
     """Decode what a child finds below ``prefix``, in place, now that its class is known."""
     for key, value in image.keys.items():
         if type(value) is msgspec.Raw and (name := _own(key, prefix)):
-            image.keys[key] = _as(node, PUT, name, value)
+            image.keys[key] = msgspec.msgpack.decode(value, type=stored_type(node, name))
     for key, log in image.logs.items():
         if (name := _own(key, prefix)) and any(type(entry) is msgspec.Raw for entry in log.entries):
             kind = stored_type(node, name)

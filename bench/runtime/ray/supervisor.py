@@ -85,7 +85,7 @@ class Supervisor:
         self.recovered: dict[str, int] = {}
         self._token = secrets.token_bytes(16)
         self._version = 1
-        self._spares_wanted = 0
+        self._spares = 0
         self._early, self._unchecked = early, unchecked
         # every trial of a session has folders of its own: a slow removal cannot hit its successor
         self.folder = pool.cluster.folder / secrets.token_hex(4)
@@ -98,10 +98,12 @@ class Supervisor:
         Raises:
             HarnessError: a process does not start.
         """
-        self._spares_wanted = spares
-        self.pool.ensure(len(self.slots) + min(spares, len(self.servers)))
+        self._spares = spares
         # the spares too: creating one during the load would disturb what is measured
-        seats = self.pool.take(len(self.slots) + min(spares, len(self.servers)))
+        seats = self.pool.take(len(self.slots) + spares)
+        trial = self.trial
+        warm = {f"spare {seat.pid}": seat.actor.warm.remote(trial.protocol, trial.mutant or "") for seat in seats}
+        answers(warm, ANSWER_S, f"to import {trial.protocol}")
         self.pool.give_back(seats[len(self.slots) :])
         for slot, seat in zip(self.slots.values(), seats, strict=False):
             self._seat(slot, seat)
@@ -173,8 +175,8 @@ class Supervisor:
             else:
                 self.pool.kill(seat)  # it hangs: the next trial gets another one
                 missing += 1
-        if missing or self._spares_wanted:
-            self.pool.ensure(len(self.slots) + min(self._spares_wanted, len(self.servers)))
+        if missing:
+            self.pool.ensure(len(self.slots) + self._spares)  # ready by the time the next trial begins, perhaps
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- asking ------------------------------------------------------------------------------------------------------
@@ -289,11 +291,20 @@ class Supervisor:
         """Give the place to a spare that is ready, which boots when it is told to; the disk is read only then."""
         seat = self.pool.spare()
         if seat is not None:
-            self._spares_wanted = max(0, self._spares_wanted - 1)
             self._seat(slot, seat)
+        else:
+            self.pool.ensure(1)
+
+    def can_boot(self, nodes: Iterable[str]) -> bool:
+        """Whether processes are there for all of those that are down; if not, they are being created."""
+        empty = [self.where[node] for node in nodes if node in self.down]
+        empty = [slot for slot in empty if slot.alone and slot.seat is None]
+        for slot in empty:
+            self._prepare_successor(slot)
+        return all(slot.seat is not None for slot in empty)
 
     def boot(self, nodes: Iterable[str]) -> None:
-        """Boot those of them that are down, with what their disks hold.
+        """Boot those of them that are down, with what their disks hold; waits until processes are there for them.
 
         Raises:
             HarnessError: a process does not start.
@@ -308,8 +319,6 @@ class Supervisor:
             self._boot(alone)
             for slot in alone:
                 self._watch(slot)
-            if self._spares_wanted:
-                self.pool.ensure(1)
         # nodes whose process lives on: they share it, or crashed by their own doing
         others = {self.where[node].name for node in dead} - {slot.name for slot in alone}
         refs = {}

@@ -38,6 +38,11 @@ class SimDisk:
         """A sync that began after ``turn`` has ended: records up to it are safe."""
         self.fsyncs += 1
         unsynced = self.unsynced
+        if unsynced and unsynced[-1][0] <= turn:  # as a rule nothing was written since the sync began
+            self.unsynced = []
+            for _, writes in unsynced:
+                self.synced.apply(writes)
+            return
         done = 0
         for number, writes in unsynced:
             if number > turn:

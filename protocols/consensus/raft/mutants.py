@@ -91,7 +91,13 @@ MUTANTS: tuple[Mutant, ...] = (
         name="stale-read-by-deposed-leader",
         why="A leader answers reads without asking a majority whether it still leads (section 6.4).",
         file="server",
-        edits=(("if number <= confirmed and index <= self.applied:", "if index <= self.applied:"),),
+        edits=(
+            (
+                "            self.reads.append((self.round + 1, self.commit, source, message))\n"
+                "            ctx.at_batch_end()\n",
+                "            ctx.send(source, Done(message.operation, self.machine.data.get(request.key)))\n",
+            ),
+        ),
         caught_by=("linearizable",),
     ),
     Mutant(
@@ -143,9 +149,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="deposed-taken-as-failed",
-        why="A client takes a deposed leader's answer for a failure; another leader may yet commit the command (6.3).",
+        why="A client takes any answer but success for a failure; after Deposed the command may yet be committed (6.3).",
         file="client",
         edits=(
+            (
+                "        self._redirect(ctx, source, message.operation, message.leader)\n\n    @on(Deposed)",
+                "        ctx.attempt_failed(message.operation)\n"
+                "        self._redirect(ctx, source, message.operation, message.leader)\n\n    @on(Deposed)",
+            ),
             (
                 "        self._redirect(ctx, source, message.operation, message.leader)\n\n    def _redirect",
                 "        ctx.attempt_failed(message.operation)\n"
@@ -168,13 +179,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         caught_by=("linearizable",),
         params={"operation_timeout_s": 0.3},
-    ),
-    Mutant(
-        name="leader-ignores-higher-term",
-        why="A leader that hears of a higher term goes on (section 3.3: it must become a follower).",
-        file="server",
-        edits=(("        if term > self.term:\n", "        if term > self.term and self.role != LEADER:\n"),),
-        caught_by=("liveness",),
     ),
     Mutant(
         name="prevote-without-checkquorum",

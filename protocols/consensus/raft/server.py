@@ -97,6 +97,7 @@ class Server(Node):
         self.peers = tuple(server for server in ctx.bootstrap if server != ctx.id)
         self.size = len(ctx.bootstrap)
         self.low, self.high = self.config.election_timeout
+        self.random = ctx.rng.random
         self.votes: set[str] = set()
         self.progress: dict[str, Progress] = {}
         self.waiting: dict[int, tuple[str, int]] = {}  # index -> (client, operation)
@@ -147,7 +148,7 @@ class Server(Node):
 
     def _await_leader(self, ctx: Context) -> None:
         """Randomized timeouts keep servers from standing at the same time, again and again (section 3.4)."""
-        ctx.set_timer("election", self.low + int(ctx.rng.random() * (self.high - self.low)))
+        ctx.set_timer("election", self.low + int(self.random() * (self.high - self.low)))
 
     # --- election (section 3.4) --------------------------------------------------------------------------------------
 

@@ -196,6 +196,15 @@ def test_what_a_full_disk_refused_is_not_read_back() -> None:
     rig.receive("n2", Put("a", 2))
     assert rig.engine.read("item:a") == 1
     assert rig.engine.read("item:sorry") is None, "what the handler itself wrote did not fit either"
+    rig.receive("n2", Cut("append", 3))
+    assert rig.engine.read_log("log").entries == []
+    rig.engine.disk_full = False
+    rig.receive("n2", Cut("append", 2))
+    assert rig.engine.read_log("log").entries == [1, 2]
+    rig.engine.disk_full = True
+    for how, index in (("append", 3), ("suffix", 1), ("prefix", 1), ("snapshot", 9)):
+        rig.receive("n2", Cut(how, index))
+    assert (rig.engine.read_log("log").first, rig.engine.read_log("log").entries) == (1, [1, 2])
 
 
 def test_with_space_again_everything_goes_on() -> None:

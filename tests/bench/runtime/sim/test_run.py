@@ -43,7 +43,7 @@ def verdict(record: RunRecord, name: str) -> tuple[str, str]:
     return found.verdict, found.reason
 
 
-# --- liveness ----------------------------------------------------------------------------------------------------------
+# --- liveness --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", [100.0, None])
@@ -150,7 +150,7 @@ def test_a_nemesis_is_followed_by_a_partition_that_a_majority_must_survive() -> 
     assert verdict(record, "liveness")[0] == "valid", "clients reach every server, so Echo serves even so"
 
 
-# --- other verdicts ------------------------------------------------------------------------------------------------------
+# --- other verdicts --------------------------------------------------------------------------------------------------
 
 
 class Fragile(Echo):
@@ -216,7 +216,7 @@ def test_invariants_hear_of_restarts() -> None:
     assert counts.restarts == ["n1", "n2", "n3", "n2"]
 
 
-# --- operations of clients that die ----------------------------------------------------------------------------------------
+# --- operations of clients that die ----------------------------------------------------------------------------------
 
 
 def test_operations_of_a_dead_client_may_have_happened_and_those_it_never_got_did_not() -> None:
@@ -238,7 +238,7 @@ def test_operations_of_a_dead_client_may_have_happened_and_those_it_never_got_di
     assert all(200 * MS <= history.invoked[row] <= 300 * MS for row in fail)
 
 
-# --- switches --------------------------------------------------------------------------------------------------------------
+# --- switches --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("switch", [{"trace": True}, {"codec": True}, {"invariants": False}])
