@@ -36,6 +36,8 @@ def explain_mutability(annotation: Any, _seen: tuple[Any, ...] = ()) -> str:
     origin = get_origin(annotation) or annotation
     if origin in MUTABLE:
         return f"{origin.__name__} is mutable: use {MUTABLE[origin]}"
+    if annotation in (tuple, frozenset):
+        return f"{annotation.__name__} does not say of what: write {annotation.__name__}[...]"
     if origin in (Union, types.UnionType, tuple, frozenset):
         for part in get_args(annotation):
             problem = "" if part is Ellipsis else explain_mutability(part, _seen)

@@ -431,7 +431,8 @@ class Engine:
             written = self.image.logs[log] = LogImage()
         entries = tuple(entries)
         self.writes.append((APPEND, log, entries))
-        written.entries.extend(entries)
+        if not self.disk_full:
+            written.entries.extend(entries)
 
     def truncate_suffix(self, log: str, index: int) -> None:
         """See :class:`Context`."""

@@ -17,7 +17,7 @@ _sizers: dict[type, Callable[[Any], int]] = {
     type(None): lambda value: 1,
     bytes: lambda value: len(value) + 2,
     str: lambda value: len(value) + 1,
-    tuple: lambda value: 3 + sum([size_of(item) for item in value]) if value else 1,
+    tuple: lambda value: _size_of_tuple(value),
     frozenset: lambda value: 3 + sum([size_of(item) for item in value]),
 }
 
@@ -30,6 +30,15 @@ def size_of(value: Any) -> int:
     """
     sizer = _sizers.get(type(value))
     return _learn(type(value))(value) if sizer is None else sizer(value)
+
+
+def _size_of_tuple(value: tuple[Any, ...]) -> int:
+    """Of a long one, by four of its items: the entries of one message are much alike, and this runs once a message."""
+    count = len(value)
+    if count <= 4:
+        return 3 + sum([size_of(item) for item in value]) if value else 1
+    some = size_of(value[0]) + size_of(value[count // 3]) + size_of(value[2 * count // 3]) + size_of(value[-1])
+    return 3 + some * count // 4
 
 
 def _learn(kind: type) -> Callable[[Any], int]:

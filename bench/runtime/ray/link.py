@@ -23,9 +23,12 @@ BUFFER_LIMIT = 16 * 2**20
 class Hub(Protocol):
     """What links need of the host they belong to."""
 
-    machine: str
     refused: int
     stale: int
+    inbound: dict[str, Inbound]
+    """The streams of peers that have introduced themselves."""
+    seen: dict[str, tuple[int, int]]
+    """(life, sequence) of the last frame of each peer."""
 
     def introduction(self) -> Hello | None:
         """How this host introduces itself now; None between trials."""
@@ -40,6 +43,25 @@ class Hub(Protocol):
         ...
 
 
+class Nobody:
+    """The hub of a host that has no part in a trial: it refuses everybody."""
+
+    def __init__(self) -> None:
+        self.refused = self.stale = 0
+        self.inbound: dict[str, Inbound] = {}
+        self.seen: dict[str, tuple[int, int]] = {}
+
+    def introduction(self) -> Hello | None:
+        """See :class:`Hub`."""
+        return None
+
+    def arrived(self, stream: Inbound, kind: int, stamp: int, body: bytes) -> None:
+        """See :class:`Hub`."""
+
+    def lost(self, peer: str, life: int) -> None:
+        """See :class:`Hub`."""
+
+
 class Inbound(asyncio.Protocol):
     """The receiving end of a stream.
 
@@ -48,13 +70,11 @@ class Inbound(asyncio.Protocol):
         same_clock: whether it runs on this machine, so that its times can be compared with ours.
     """
 
-    def __init__(self, hub: Hub, streams: dict[str, Inbound], seen: dict[str, tuple[int, int]]) -> None:
+    def __init__(self, hub: Hub) -> None:
         self.peer = ""
         self.life = 0
         self.same_clock = False
         self._hub = hub
-        self._streams = streams
-        self._seen = seen
         self._rest = bytearray()
         self._need = HEADER.size
         self._transport: Any = None
@@ -93,10 +113,10 @@ class Inbound(asyncio.Protocol):
     def _frame(self, kind: int, life: int, sequence: int, stamp: int, body: bytes) -> None:
         if not self.peer:
             self._greet(body)
-        elif life != self.life or (life, sequence) <= self._seen[self.peer]:
+        elif life != self.life or (life, sequence) <= self._hub.seen[self.peer]:
             self._hub.stale += 1
         else:
-            self._seen[self.peer] = (life, sequence)
+            self._hub.seen[self.peer] = (life, sequence)
             self._hub.arrived(self, kind, stamp, body)
 
     def _greet(self, body: bytes) -> None:
@@ -106,15 +126,15 @@ class Inbound(asyncio.Protocol):
         except BadFrame:
             self._refuse()
             return
-        known = self._seen.get(hello.host, (0, 0))
+        known = self._hub.seen.get(hello.host, (0, 0))
         if mine is None or not hmac.compare_digest(hello.token, mine.token) or hello.life < known[0] or not hello.host:
             self._refuse()
             return
         self.peer, self.life, self.same_clock = hello.host, hello.life, hello.machine == mine.machine
         if hello.life > known[0]:
-            self._seen[self.peer] = (hello.life, 0)
-        older = self._streams.get(self.peer)
-        self._streams[self.peer] = self
+            self._hub.seen[self.peer] = (hello.life, 0)
+        older = self._hub.inbound.get(self.peer)
+        self._hub.inbound[self.peer] = self
         if older is not None:
             older.close()
         if self._hello_timer is not None:
@@ -135,8 +155,8 @@ class Inbound(asyncio.Protocol):
         """See :class:`asyncio.Protocol`."""
         if self._hello_timer is not None:
             self._hello_timer.cancel()
-        if self.peer and self._streams.get(self.peer) is self:
-            del self._streams[self.peer]
+        if self.peer and self._hub.inbound.get(self.peer) is self:
+            del self._hub.inbound[self.peer]
             self._hub.lost(self.peer, self.life)
 
 

@@ -55,7 +55,7 @@ class RaySession:
     Attributes:
         pids: of the last trial, node -> the processes that ran it, one a life.
         recovered: of the last trial, node -> records found on disk at its last boot.
-        turnaround_s: from the end of the trial before the last to the start of the last one's load phase or settling.
+        turnaround_s: what lay between the last two trials: leaving the one, and booting the nodes of the other.
     """
 
     def __init__(self, address: str | None = None, *, quiet: bool = True) -> None:
@@ -74,7 +74,7 @@ class RaySession:
         self.pids: dict[str, list[int]] = {}
         self.recovered: dict[str, int] = {}
         self.turnaround_s: float | None = None
-        self._ended: float | None = None
+        self._leaving_s: float | None = None
         self._floors: dict[int, Floor] = {}
 
     def __enter__(self) -> RaySession:
@@ -121,14 +121,16 @@ class RaySession:
         run = LiveRun(trial, family, server_config, supervisor, progress or (lambda text: None))
         try:
             run.start()
-            self.turnaround_s = None if self._ended is None else time.monotonic() - self._ended
+            self.turnaround_s = None if self._leaving_s is None else self._leaving_s + time.monotonic() - began
+            run.settle()
             record = run.load()
             record.took_s = time.monotonic() - began
         finally:
-            self._ended = time.monotonic()
+            leaving = time.monotonic()
             self.pids = {node: list(slot.pids) for node, slot in supervisor.where.items()}
             self.recovered = dict(supervisor.recovered)
             run.end()
+            self._leaving_s = time.monotonic() - leaving
         return record
 
     def floor(self, clients: int) -> Floor:
@@ -160,10 +162,13 @@ class LiveRun:
         self._steal = steal_ticks()
 
     def start(self) -> None:
-        """Boot the nodes and let the cluster find its first leader: an outage before the load is not measured."""
+        """Boot the nodes."""
         spares = sum(kills(fault, self.trial.nodes) for fault in self.faults)
         self.progress("starting nodes")
         self.supervisor.start(min(spares, MOST_SPARES))
+
+    def settle(self) -> None:
+        """Let the cluster find its first leader: an outage before the load is not measured."""
         if self.family.leader is not None:
             self.progress("waiting for a leader")
             self.supervisor.wait_for_mark(self.family.recovery[2], SETTLE_S)

@@ -16,7 +16,7 @@ from ..image import PUT, Image, Write
 class SimDisk:
     """Durable state of one node over all its lives."""
 
-    __slots__ = ("ever_written", "fsyncs", "lost", "synced", "unsynced")
+    __slots__ = ("ever_written", "fsyncs", "full", "lost", "synced", "unsynced")
 
     def __init__(self) -> None:
         self.synced = Image()
@@ -24,6 +24,7 @@ class SimDisk:
         self.ever_written = False
         self.lost = False
         self.fsyncs = 0
+        self.full = 0  # how many faults fill it
 
     def write(self, turn: int, writes: list[Write]) -> None:
         """A turn's record: written, not yet synced."""

@@ -16,7 +16,6 @@ from ...faults.notation import format_fault
 from ...faults.spec import Fault, FaultRecord
 from ...faults.targets import partition_groups, resolve
 from ...network.latency import sampler
-from ..engine import Engine
 from .link import Link
 from .machine import Machine
 from .world import World
@@ -325,16 +324,14 @@ class Injector:
     def _lossy_link(self, fault: spec.LossyLink) -> None:
         machines = self._machines(fault.target)
         links = self._links_of(machines)
-        before = [(link, link.loss, link.duplication) for link in links]
+        odds = (fault.loss, fault.duplication)
         for link in links:
-            link.loss = max(link.loss, fault.loss)
-            link.duplication = max(link.duplication, fault.duplication)
+            link.lossy.append(odds)
             link.settle()
 
         def undo() -> None:
-            network = self.world.network
-            for link, _, _ in before:
-                link.loss, link.duplication = network.loss, network.duplication
+            for link in links:
+                link.lossy.remove(odds)
                 link.settle()
 
         self._record(fault, machines, fault.length, undo)
@@ -353,17 +350,21 @@ class Injector:
         self._record(fault, machines, fault.length, undo)
 
     def _full_disk(self, fault: spec.FullDisk) -> None:
-        machines = self._up(self._machines(fault.target))
-        engines: list[Engine] = [machine.engine for machine in machines if machine.engine is not None]
-        for engine in engines:
-            engine.disk_full = True
+        """Full for this life and any that begins meanwhile; who died of it is booted when there is space again."""
+        machines = self._machines(fault.target)
+
+        def fill(by: int) -> None:
+            for machine in machines:
+                machine.disk.full += by
+                if machine.engine is not None:
+                    machine.engine.disk_full = machine.disk.full > 0
 
         def undo() -> None:
-            for engine in engines:
-                engine.disk_full = False
+            fill(-1)
             for machine in machines:
-                self.world.boot(machine)  # those that died of it
+                self.world.boot(machine)
 
+        fill(1)
         self._record(fault, machines, fault.length, undo)
 
     def _clock_jump(self, fault: spec.ClockJump) -> None:

@@ -19,12 +19,15 @@ class Link:
     Attributes:
         constant: the delay in ns where it does not vary, else -1 and ``draw`` is asked.
         cuts: how many partitions cut this link now.
+        lossy: (loss, duplication) of each fault in force; the worst counts.
         plain: nothing but the delay applies (kept up to date by :meth:`settle`): the fast path.
         watched: its messages are traced or go through the codec.
         sent: messages handed to the link.
     """
 
     __slots__ = (
+        "_duplication",
+        "_loss",
         "bandwidth",
         "between_servers",
         "constant",
@@ -36,6 +39,7 @@ class Link:
         "free_at",
         "last_arrival",
         "loss",
+        "lossy",
         "plain",
         "rng",
         "sent",
@@ -57,8 +61,9 @@ class Link:
         self.constant = latency.delay if isinstance(latency, Constant) else -1
         self.draw = sampler(latency, rng)
         self.cuts = 0
-        self.loss = network.loss
-        self.duplication = network.duplication
+        self.loss = self._loss = network.loss
+        self.duplication = self._duplication = network.duplication
+        self.lossy: list[tuple[float, float]] = []
         self.extra: list[Callable[[], int]] = []
         self.fifo = network.fifo
         self.bandwidth = network.bandwidth
@@ -71,7 +76,9 @@ class Link:
         self.settle()
 
     def settle(self) -> None:
-        """Recompute ``plain`` after any change."""
+        """Recompute what follows from the faults in force, after any change of them."""
+        self.loss = max([self._loss, *(loss for loss, _ in self.lossy)])
+        self.duplication = max([self._duplication, *(duplication for _, duplication in self.lossy)])
         self.plain = not (
             self.cuts
             or self.loss

@@ -137,6 +137,7 @@ class World:
             machine.disk.write,
         )
         engine.host = machine
+        engine.disk_full = machine.disk.full > 0
         self._note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
         torn, machine.torn = machine.torn, 0
         for invariant in self._invariants if machine.is_server else ():

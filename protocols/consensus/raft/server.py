@@ -308,7 +308,7 @@ class Server(Node):
         ctx.set_timer("heartbeat", self.config.heartbeat)
         self.round += 1
         for peer, progress in self.progress.items():
-            if not progress.moved and progress.next > progress.match + 1:
+            if not progress.probing and not progress.moved and progress.next > progress.match + 1:
                 progress.next = progress.match + 1
                 progress.probing = True
             progress.moved = progress.waiting = False

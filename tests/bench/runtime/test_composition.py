@@ -100,6 +100,13 @@ def test_dropping_a_child_cancels_its_timers_and_its_descendants(rig: Rig) -> No
     assert sorted(rig.engine.views()) == ["archive", "desk-b", "desk-b/drawer"]
 
 
+def test_a_new_child_does_not_inherit_its_namesakes_timers(rig: Rig) -> None:
+    paper(rig, "a", 1)
+    rig.receive("c1", Close("a"))
+    rig.receive("c1", Open("a"))
+    assert rig.advance(10 * REMIND) == []
+
+
 def test_a_dropped_child_gets_no_batch_end(rig: Rig) -> None:
     """It asked for one, and was closed in the same batch: a stopped child is called no more."""
     desk = rig.node.desks["a"]

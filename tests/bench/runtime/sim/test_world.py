@@ -158,7 +158,8 @@ def test_throughput_follows_from_the_service_time() -> None:
     assert world.machines["n2"].busy_until == pytest.approx(1000 * 100_000, rel=0.05)
 
 
-def test_a_node_may_ask_for_a_batch_end_when_its_disk_has_synced() -> None:
+def test_what_a_batch_adds_up_to_is_held_back_with_it() -> None:
+    """The batch end is a turn of its own that wrote nothing: its message waits for the writes of the batch."""
     world = world_of({"n1": lambda: Early(None), "n2": lambda: Silent(None), "n3": lambda: Silent(None)}, service=SLOW)
     arrive(world, 10 * MS, "n1", Put("a", 7), "n2")
     world.run(100 * MS)
