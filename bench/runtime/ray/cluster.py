@@ -133,8 +133,7 @@ class Cluster:
             self._stderr = QuietStderr(self.folder / "stderr")
         import ray
 
-        if quiet:
-            self._silence()
+        self._silence()
         if ray.is_initialized():
             return
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

@@ -39,6 +39,7 @@ class Injector:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = count()
         self._undo: dict[int, Callable[[], None]] = {}
+        self._pending: set[int] = set()  # faults whose victims wait for processes to be created
         self._cuts: Counter[Pair] = Counter()
         self._extra: dict[Pair, list[Latency]] = {}
         self._lossy: dict[Pair, list[spec.LossyLink]] = {}
@@ -80,6 +81,9 @@ class Injector:
         for number in sorted(self._undo):
             self._finish(number)
         self.supervisor.boot([*self.supervisor.servers, *self.supervisor.clients])
+        for number in self._pending - {-1}:
+            self.records[number]["end"] = monotonic_ns()
+        self._pending.clear()
 
     def results(self, start: int) -> list[FaultRecord]:
         """What fired; times from ``start``."""
@@ -173,22 +177,20 @@ class Injector:
         undo = self._undo.pop(number, None)
         if undo is not None:
             undo()
-            record = self.records[number]
-            if record["end"] is None and not self._waits(record):
-                record["end"] = monotonic_ns()
-
-    def _waits(self, record: dict[str, Any]) -> bool:
-        """Whether what it hit is still down, for want of a process."""
-        return any(name in self.supervisor.down for name in record["targets"])
+            if number not in self._pending:
+                self.records[number]["end"] = monotonic_ns()
 
     def _boot(self, names: list[str], number: int = -1) -> None:
         """Boot them, now or as soon as processes are there for them; nothing else waits for that."""
         if not self.over and not self.supervisor.can_boot(names):
+            self._pending.add(number)
             self.at(monotonic_ns() + RETRY, lambda: self._boot(names, number))
             return
         self.supervisor.boot(names)
-        if number >= 0:
-            self.records[number]["end"] = monotonic_ns()
+        if number in self._pending:
+            self._pending.discard(number)
+            if number >= 0:
+                self.records[number]["end"] = monotonic_ns()
 
     def _on_event(self, event: Event) -> None:
         if event.kind == "fence":

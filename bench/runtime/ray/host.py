@@ -53,6 +53,7 @@ class Host:
         self._server: asyncio.Server | None = None
         self._alarm: Any = None
         self._stage: Stage | None = None
+        self._warm: set[tuple[str, str]] = set()
         self._cpu_began = 0
         self._gc_began = 0
         self._gc_pause = 0
@@ -85,9 +86,15 @@ class Host:
         return Inbound(Nobody() if self._stage is None else self._stage)
 
     async def warm(self, protocol: str, mutant: str) -> None:
-        """Import a protocol (``mutant`` may be empty) before there is any hurry."""
-        load_family(protocol, mutant or None)
-        gc.collect()
+        """Import a protocol (``mutant`` may be empty) before there is any hurry.
+
+        What is there then stays for good, so the collector need not look at it again: pauses stay short.
+        """
+        if (protocol, mutant) not in self._warm:
+            self._warm.add((protocol, mutant))
+            load_family(protocol, mutant or None)
+            gc.collect()
+            gc.freeze()
 
     async def prepare(self, order: bytes) -> None:
         """Take a part in a trial: everything but the streams and the nodes' boot."""
@@ -95,9 +102,7 @@ class Host:
         await self.end(False)
         self._stage = Stage(plan, self._alarm, self._machine)
         self._cpu_began = process_time_ns()
-        if plan.life == 1:
-            gc.collect()
-        gc.freeze()
+        gc.collect()  # of the last trial
         self._gc_pause = 0
         self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, self._stage)
 
@@ -116,7 +121,6 @@ class Host:
     async def end(self, remove: bool = True) -> None:
         """Leave the trial: nothing of it is left in this process, nor on disk if ``remove``."""
         stage, self._stage = self._stage, None
-        gc.unfreeze()
         if stage is None:
             return
         self._alarm.clear()

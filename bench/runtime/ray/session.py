@@ -187,10 +187,10 @@ class LiveRun:
 
         def tell(now: int) -> None:
             nonlocal told
-            second = (now - start) // 1_000_000_000
+            second = max(0, (now - start) // 1_000_000_000)
             if second > told:
                 told = second
-                self.progress(f"load, {max(0, second)} of {trial.duration / 1e9:g} s")
+                self.progress(f"load, {second} of {trial.duration / 1e9:g} s")
 
         injector.run(start + trial.duration, tell)
         load_end = trial.duration  # where the generator stops by itself, however long the last fault kept us

@@ -385,9 +385,9 @@ class Stage:
         assert wal is not None
         plan = self.plan
         if wal.waiting and not wal.syncing:
-            turn = wal.sync()
-            if plan.early:
-                engine.synced(turn)  # the broken runtime
+            wal.sync()
+        if plan.early and engine.unsynced:
+            engine.synced(engine.unsynced_turn)  # the broken runtime
         sends, outs = engine.sends, engine.outs
         node.counters[TURNS] += engine.turn - self._counted(node, engine)
         if not sends and not outs:

@@ -102,7 +102,7 @@ class Supervisor:
         # the spares too: creating one during the load would disturb what is measured
         seats = self.pool.take(len(self.slots) + spares)
         trial = self.trial
-        warm = {f"spare {seat.pid}": seat.actor.warm.remote(trial.protocol, trial.mutant or "") for seat in seats}
+        warm = {f"process {seat.pid}": seat.actor.warm.remote(trial.protocol, trial.mutant or "") for seat in seats}
         answers(warm, ANSWER_S, f"to import {trial.protocol}")
         self.pool.give_back(seats[len(self.slots) :])
         for slot, seat in zip(self.slots.values(), seats, strict=False):
@@ -214,8 +214,14 @@ class Supervisor:
         import ray
 
         refs = list(self.ask("marked", name, servers_only=True).values())
-        ready, _ = ray.wait(refs, num_returns=1, timeout=timeout_s)
-        return bool(ready)
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            watched = [slot.watch for slot in self.slots.values() if slot.watch is not None]
+            ready, _ = ray.wait([*refs, *watched], num_returns=1, timeout=left)
+            if any(ref in refs for ref in ready):
+                return True
+            self.wait(0)
+        return False
 
     # --- events ------------------------------------------------------------------------------------------------------
 

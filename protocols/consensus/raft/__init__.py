@@ -26,7 +26,7 @@ family = Family(
         {"pre_vote": False, "election_timeout_s": (0.06, 0.12)},
         {"pre_vote": False, "election_timeout_s": (0.05, 0.06)},
         {"pre_vote": False, "election_timeout_s": (0.02, 0.03)},
-        {"max_entries": 1, "max_in_flight": 4},
+        {"max_entries": 1, "max_in_flight": 64},
         {"pre_vote": False, "max_entries": 2, "election_timeout_s": (0.08, 0.16), "operation_timeout_s": 0.4},
     ),
 )

@@ -18,7 +18,11 @@ from bench.runtime.ray.orders import LinkTrouble
 MS = 1_000_000
 
 
-def injector(network: Network = Network(), latency: Constant | Uniform = Constant(0)) -> Injector:
+NOW = Constant(0)
+HEALTHY = Network()
+
+
+def injector(network: Network = HEALTHY, latency: Constant | Uniform = NOW) -> Injector:
     return Injector(latency, network, Random("seed"))
 
 

@@ -418,6 +418,16 @@ def test_nothing_fires_after_the_heal() -> None:
     assert all(record.end is not None for record in injector.results())
 
 
+def test_the_heal_boots_whatever_is_down_for_whatever_reason() -> None:
+    """Fenced by a peer, or dead of its own bug: no fault's end would bring it back."""
+    world, injector = setup()
+    world.crash(world.machines["n1"])
+    world.crash(world.machines["c1"])
+    injector.heal()
+    assert up(world) == list(SERVERS)
+    assert world.machines["c1"].engine is not None
+
+
 def test_a_fault_without_a_target_that_is_up_does_not_count() -> None:
     """A run whose faults hit nobody proves nothing."""
     world, injector = setup()

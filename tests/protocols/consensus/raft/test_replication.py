@@ -141,6 +141,12 @@ def test_a_follower_says_where_its_log_departs(prev_index: int, prev_term: int, 
     assert rig.node.commit == 0
 
 
+def test_a_term_that_departs_from_the_very_first_entry() -> None:
+    rig = follower(1, 1, 1, term=4)
+    ((_, message),) = rig.receive("n2", AppendEntries(4, 3, 2, (), 0, 1))
+    assert (message.success, message.match, message.conflict_term) == (False, 1, 1)
+
+
 def test_conflicting_entries_are_cut_and_replaced() -> None:
     rig = follower(1, 2, 2, 2)
     rig.receive("n3", AppendEntries(3, 1, 1, entries(1, 3, 3)[1:], 0, 1))
@@ -213,10 +219,13 @@ def test_a_late_rejection_does_not_move_a_follower_back() -> None:
     """An answer that was overtaken by a success is old news."""
     rig = leader(1, 1, 1)
     ack(rig, "n2")
-    before = rig.node.progress["n2"].next
+    rig.receive("c1", write(1))
+    progress = rig.node.progress["n2"]
+    assert (progress.match, progress.next, progress.probing) == (4, 6, False)
+    rig.sent.clear()
     rig.receive("n2", Appended(2, False, 3, 1, 0, 0))
-    assert rig.node.progress["n2"].next == before
-    assert rig.node.progress["n2"].match == 4
+    assert (progress.match, progress.next, progress.probing) == (4, 6, False)
+    assert rig.sent == []
 
 
 # --- commitment ------------------------------------------------------------------------------------------------------
