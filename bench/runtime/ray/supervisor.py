@@ -249,7 +249,7 @@ class Supervisor:
             except Exception as error:
                 if slot.seat is None or not slot.seat.alive:
                     continue
-                slot.seat.alive = False
+                self.pool.kill(slot.seat)  # whatever is left of it
                 who = ", ".join(slot.nodes[:3]) + (" ..." if len(slot.nodes) > 3 else "")
                 raise HarnessError(f"the process of {who} died, and no fault had killed it") from error
             self._watch(slot)

@@ -1,0 +1,31 @@
+"""Every classic mistake is caught by the general nemesis at the seed noted with it, and the real protocol passes there."""
+
+import pytest
+
+from bench.campaign import judge
+from bench.mutation import changed_lines
+from protocols.consensus.raft.mutants import MUTANTS
+from protocols.family import Mutant
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_nemesis_catches_it(mutant: Mutant) -> None:
+    """The seed is noted by a search (``python -m bench.campaign raft --matrix``); a change may call for another."""
+    outcome = judge("raft", mutant.name, mutant.seed)
+    assert outcome.failed, f"seed {mutant.seed} no longer catches {mutant.name}: search for another"
+    assert set(outcome.failed) & set(mutant.caught_by), f"caught by {outcome.failed}, not by {mutant.caught_by}"
+
+
+@pytest.mark.parametrize("seed", sorted({mutant.seed for mutant in MUTANTS}))
+def test_the_real_protocol_passes_the_same_seeds(seed: int) -> None:
+    outcome = judge("raft", None, seed)
+    assert not outcome.failed, outcome.reason
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_it_is_a_diff_of_at_most_five_lines(mutant: Mutant) -> None:
+    assert 1 <= changed_lines("raft", mutant.name) <= 5
+
+
+def test_there_are_at_least_twelve() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) >= 12
