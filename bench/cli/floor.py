@@ -28,8 +28,9 @@ def command(clients: int, address: str | None, as_json: bool) -> int:
     import msgspec
 
     from ..address import probe
+    from ..calibration import calibrate
     from ..errors import UsageError
-    from ..trial import Floor
+    from ..trial import Floor, ServiceTimes
     from .summary import duration, number
 
     if clients < 1:
@@ -45,4 +46,10 @@ def command(clients: int, address: str | None, as_json: bool) -> int:
     click.echo(f"link             {number(floor.link_messages_s)} messages/s")
     click.echo(f"null protocol    {number(floor.null_messages_s)} messages/s")
     click.echo(f"bare log         {number(floor.log_ops_s)} operations/s with {clients} clients")
+    times = calibrate(floor, ServiceTimes().fsync / 1e9)
+    click.echo(
+        f"for simulations  {duration(times.message / 1e9)} of CPU a message, {duration(times.wakeup / 1e9)} to wake up "
+        f"(a Trial's service times; the default is {duration(ServiceTimes().message / 1e9)} and "
+        f"{duration(ServiceTimes().wakeup / 1e9)})"
+    )
     return 0

@@ -149,7 +149,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="deposed-taken-as-failed",
-        why="A client takes any answer but success for a failure; after Deposed the command may yet be committed (6.3).",
+        why="A client takes any answer but success for a failure; after Deposed it may yet be committed (6.3).",
         file="client",
         edits=(
             (

@@ -1,4 +1,4 @@
-"""Every classic mistake is caught by the general nemesis at the seed noted with it, and the real protocol passes there."""
+"""Every classic mistake is caught at the seed noted with it, by the general nemesis; the real protocol passes there."""
 
 import pytest
 
