@@ -230,6 +230,7 @@ class Engine:
             else:
                 child = self._children.get(path)
                 if child is not None:
+                    child.armed.discard(timer)
                     child.timers[name](child, key)
         self.end()
 
@@ -419,6 +420,7 @@ class Engine:
 
     def delete(self, key: str) -> None:
         """See :class:`Context`."""
+        stored_type(type(self.node), key)
         self._write((DELETE, key, None))
 
     def append(self, log: str, entries: Sequence[Any]) -> None:
@@ -436,10 +438,12 @@ class Engine:
 
     def truncate_suffix(self, log: str, index: int) -> None:
         """See :class:`Context`."""
+        stored_type(type(self.node), log)
         self._write((TRUNCATE, log, index))
 
     def compact_prefix(self, log: str, index: int) -> None:
         """See :class:`Context`."""
+        stored_type(type(self.node), log)
         self._write((COMPACT, log, index))
 
     def read_log(self, log: str) -> LogImage:
@@ -450,6 +454,7 @@ class Engine:
     def install_snapshot(self, key: str, value: Any, log: str, index: int) -> None:
         """See :class:`Context`."""
         self.persist(key, value)
+        stored_type(type(self.node), log)
         self._write((RESET, log, index))
 
     def _write(self, write: Write) -> None:
@@ -619,6 +624,7 @@ class Child:
 
     def cancel_timer(self, name: str, key: Any = None) -> None:
         """See :class:`Context`."""
+        self.armed.discard((self.path, name, key))
         self.engine.world.disarm(self.engine, (self.path, name, key))
 
     def persist(self, key: str, value: Any) -> None:
@@ -632,7 +638,8 @@ class Child:
 
     def delete(self, key: str) -> None:
         """See :class:`Context`."""
-        self.engine.delete(f"{self.path}/{key}")
+        stored_type(type(self.node), key)
+        self.engine._write((DELETE, f"{self.path}/{key}", None))
 
     def append(self, log: str, entries: Sequence[Any]) -> None:
         """See :class:`Context`."""
@@ -642,11 +649,13 @@ class Child:
 
     def truncate_suffix(self, log: str, index: int) -> None:
         """See :class:`Context`."""
-        self.engine.truncate_suffix(f"{self.path}/{log}", index)
+        stored_type(type(self.node), log)
+        self.engine._write((TRUNCATE, f"{self.path}/{log}", index))
 
     def compact_prefix(self, log: str, index: int) -> None:
         """See :class:`Context`."""
-        self.engine.compact_prefix(f"{self.path}/{log}", index)
+        stored_type(type(self.node), log)
+        self.engine._write((COMPACT, f"{self.path}/{log}", index))
 
     def read_log(self, log: str) -> LogImage:
         """See :class:`Context`."""
@@ -655,6 +664,7 @@ class Child:
     def install_snapshot(self, key: str, value: Any, log: str, index: int) -> None:
         """See :class:`Context`."""
         self.persist(key, value)
+        stored_type(type(self.node), log)
         self.engine._write((RESET, f"{self.path}/{log}", index))
 
     def emit(self, event: Any) -> None:

@@ -17,7 +17,6 @@ _sizers: dict[type, Callable[[Any], int]] = {
     type(None): lambda value: 1,
     bytes: lambda value: len(value) + 2,
     str: lambda value: len(value) + 1,
-    tuple: lambda value: _size_of_tuple(value),
     frozenset: lambda value: 3 + sum([size_of(item) for item in value]),
 }
 
@@ -39,6 +38,9 @@ def _size_of_tuple(value: tuple[Any, ...]) -> int:
         return 3 + sum([size_of(item) for item in value]) if value else 1
     some = size_of(value[0]) + size_of(value[count // 3]) + size_of(value[2 * count // 3]) + size_of(value[-1])
     return 3 + some * count // 4
+
+
+_sizers[tuple] = _size_of_tuple
 
 
 def _learn(kind: type) -> Callable[[Any], int]:

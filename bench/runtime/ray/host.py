@@ -83,7 +83,7 @@ class Host:
         return _encode(Greeting(os.getpid(), ip, port, self._machine, node, here, monotonic_ns()))
 
     def _welcome(self) -> Inbound:
-        return Inbound(Nobody() if self._stage is None else self._stage)
+        return Inbound(Nobody() if self._stage is None else self._stage.wires)
 
     async def warm(self, protocol: str, mutant: str) -> None:
         """Import a protocol (``mutant`` may be empty) before there is any hurry.
@@ -109,8 +109,8 @@ class Host:
     async def boot(self) -> bytes:
         """Open the streams, then start the nodes; a :class:`Started`."""
         stage = self.stage
-        stage.apply_peers(stage.plan.peers)
-        links = list(stage.outbound.values())
+        stage.wires.apply_peers(stage.plan.peers)
+        links = list(stage.wires.outbound.values())
         if stage.plan.life == 1:  # a restarted node comes back when it is told to; its streams follow in a moment
             with suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_S):
@@ -134,7 +134,7 @@ class Host:
     async def set_peers(self, order: bytes) -> None:
         """Everybody's addresses, from now on (:class:`Peers`)."""
         if self._stage is not None:
-            self._stage.apply_peers(_decode(order, type=Peers))
+            self._stage.wires.apply_peers(_decode(order, type=Peers))
 
     async def set_conditions(self, order: bytes) -> None:
         """All faults in force, from now on (:class:`Conditions`)."""
@@ -213,8 +213,8 @@ class Host:
                 nodes=tuple(node.report() for node in stage.nodes.values()),
                 timer_lateness=tuple(lateness[::step]),
                 gc_pause=self._gc_pause,
-                refused=stage.refused,
-                stale=stage.stale,
+                refused=stage.wires.refused,
+                stale=stage.wires.stale,
             )
         )
 

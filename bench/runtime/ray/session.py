@@ -125,6 +125,9 @@ class RaySession:
             run.settle()
             record = run.load()
             record.took_s = time.monotonic() - began
+        except KeyboardInterrupt:
+            supervisor.abandon()
+            raise
         finally:
             leaving = time.monotonic()
             self.pids = {node: list(slot.pids) for node, slot in supervisor.where.items()}

@@ -175,9 +175,15 @@ class Supervisor:
             else:
                 self.pool.kill(seat)  # it hangs: the next trial gets another one
                 missing += 1
-        if missing:
+        if refs and missing:
             self.pool.ensure(len(self.slots) + self._spares)  # ready by the time the next trial begins, perhaps
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def abandon(self) -> None:
+        """There is no time to ask anybody to leave: all processes of the trial are killed."""
+        for slot in self.slots.values():
+            if slot.seat is not None and slot.seat.alive:
+                self.pool.kill(slot.seat)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 

@@ -421,9 +421,11 @@ class World:
             return
         if self._observing:
             self._after_turn(machine, SYNCED, turn, None)
+        if engine.at_end and machine.engine is engine:
+            self._finish(machine, 0)
         if engine.sends or engine.outs:
             self._release(machine, engine, self.now)  # beside the batch under way, not after it
-        if engine.unsynced_turn > engine.synced_turn and not machine.syncing:
+        if engine.unsynced_turn > engine.synced_turn and not machine.syncing and machine.engine is engine:
             self._sync(machine, self.now)
         if promise and self.on_promise is not None:
             self.on_promise(machine)
@@ -476,6 +478,8 @@ class World:
         if self._hash is not None:
             update = self._hash.update
             update(_pack(self.now, machine.index, kind))
+            if kind == MESSAGE:
+                update(a.encode())
             update(_encode(b) if kind in (MESSAGE, REQUEST) else repr(a).encode())
         if self.trace is not None:
             self._trace_turn(machine, kind, a, b, sequence)

@@ -17,13 +17,14 @@ from .messages import ClientRequest, Deposed, Done, Refused
 class Pending:
     """One operation under way: what it asks, in which session, where it was last sent, and until when (ns) it waits."""
 
-    __slots__ = ("deadline", "message", "retries", "server", "session")
+    __slots__ = ("deadline", "hinted", "message", "retries", "server", "session")
 
     def __init__(self, message: ClientRequest, session: str, deadline: int) -> None:
         self.message = message
         self.session = session
         self.deadline = deadline
         self.server = ""
+        self.hinted = False  # following a hint; the next one waits, for two servers may name each other
         self.retries = 0
 
 
@@ -108,11 +109,12 @@ class Client(Node):
         pending = self.pending.get(operation)
         if pending is None or pending.server != source:
             return  # answered, or asked elsewhere since
-        if leader and leader != source and pending.retries == 0:
+        if leader and leader != source and not pending.hinted:
             self.leader = leader
-            pending.retries += 1
+            pending.hinted = True
             self._try(ctx, operation, leader)
         else:
+            pending.hinted = False
             pending.retries = 0
             ctx.set_timer("retry", self.backoff + int(ctx.rng.random() * self.backoff), operation)
 
@@ -128,6 +130,7 @@ class Client(Node):
         if self.leader == pending.server:
             self.leader = ""
         pending.retries += 1
+        pending.hinted = False
         self._try(ctx, operation, self.leader)
 
     def _give_up(self, ctx: Context, operation: int, pending: Pending) -> None:

@@ -70,7 +70,7 @@ def test_a_refusal_from_somebody_it_no_longer_asks_is_ignored() -> None:
     hint, third = others(to)
     rig.receive(to, Refused(1, hint))
     assert rig.receive(to, Refused(1, third)) == [], "a duplicate"
-    assert rig.timers[("", "retry", 1)] == rig.now + 200 * MS
+    assert rig.timers[("", "retry", 1)] == rig.now + 100 * MS
     del message
 
 

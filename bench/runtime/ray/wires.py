@@ -1,0 +1,280 @@
+"""The wires of one host: which node is where, what stands between, and one frame a link and tick.
+
+Delay, loss and duplication are injected where messages arrive; a cut also where they leave, so that a process that is
+stopped while a partition begins and continues after it ended brings nothing across.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from time import monotonic_ns
+from typing import Any
+
+from protocols.node import Node
+
+from ..sizes import size_of
+from .alarm import Alarm
+from .codec import GONE, BadFrame, Decoder, Hello, encode_entries, encode_gone
+from .inject import Injector, latency_between
+from .link import Inbound, Outbound
+from .local import BYTES, DISCONNECT, DROPPED, FRAMES, MESSAGE, TO_CLIENTS, TO_SERVERS, LocalNode
+from .orders import Address, Conditions, LinkTrouble, Peers, Plan
+
+Arrive = Callable[[LocalNode, int, Any, Any], None]
+"""(node, kind, a, b): something arrived; see :mod:`.local` for the kinds."""
+
+
+class Route:
+    """The way from one node of this host to another node: to a ``local`` one, or over the ``link`` to another host."""
+
+    __slots__ = ("cut", "link", "local", "number", "to_server")
+
+    def __init__(self, number: int, to_server: bool, local: LocalNode | None) -> None:
+        self.number = number
+        self.to_server = to_server
+        self.cut = False
+        self.link: str | None = None
+        self.local = local
+
+
+class Wires:
+    """See the module; also the :class:`bench.runtime.ray.link.Hub` of this host's streams.
+
+    Attributes:
+        outbound: streams to other hosts, by host; ``inbound`` those from other hosts.
+        refused: streams without the token, or with garbage.
+        stale: frames of an earlier life or out of order, and messages that are not for us.
+    """
+
+    def __init__(
+        self, plan: Plan, machine: str, alarm: Alarm, kind: type[Node], nodes: dict[str, LocalNode], arrive: Arrive
+    ) -> None:
+        """No stream is opened before the first :meth:`apply_peers`.
+
+        Args:
+            plan: of this host.
+            machine: see :func:`bench.runtime.ray.host.machine_id`.
+            alarm: for delays.
+            kind: class of the nodes here.
+            nodes: those that live here.
+            arrive: called with each message and each broken stream.
+        """
+        self.outbound: dict[str, Outbound] = {}
+        self.inbound: dict[str, Inbound] = {}
+        self.seen: dict[str, tuple[int, int]] = {}
+        self.refused = 0
+        self.stale = 0
+        self._plan = plan
+        self._alarm = alarm
+        self._nodes = nodes
+        self._arrive = arrive
+        self._decoder = Decoder(kind)
+        self._hello = Hello(plan.token, plan.host, plan.life, machine)
+        self._names = (*plan.servers, *plan.clients)
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._servers = frozenset(plan.servers)
+        self._local = {node.number: node for node in nodes.values()}
+        self._routes: dict[str, dict[str, Route]] = {}
+        self._injectors: dict[tuple[int, int], Injector] = {}
+        self._inject = False
+        self._bandwidth = plan.trial.network.bandwidth
+        self._peers = Peers(0, ())
+        self._speakers: dict[str, frozenset[int]] = {}
+        self._conditions = Conditions()
+        self._out: dict[str, list[Any]] = {}
+        self._mourned: set[tuple[str, int]] = set()
+        self._closed = False
+        self._add_routes()
+        self._add_injectors()
+
+    def close(self) -> None:
+        """Nothing arrives any more, and nothing leaves."""
+        self._closed = True
+        for outbound in self.outbound.values():
+            outbound.close()
+        for inbound in list(self.inbound.values()):
+            inbound.close()
+
+    def _linked(self, source: str, target: str) -> bool:
+        """Whether these two ever talk; clients do not talk to each other."""
+        return source != target and (source in self._servers or target in self._servers)
+
+    def _add_routes(self) -> None:
+        for name in self._nodes:
+            self._routes[name] = {
+                other: Route(self._numbers[other], other in self._servers, self._nodes.get(other))
+                for other in self._names
+                if self._linked(name, other)
+            }
+
+    def _add_injectors(self) -> None:
+        trial = self._plan.trial
+        for target in self._nodes:
+            for source in self._names:
+                if self._linked(source, target):
+                    to_client = not (source in self._servers and target in self._servers)
+                    here, there = self._numbers[source], self._numbers[target]
+                    latency = latency_between(trial.network, here, there, to_client)
+                    rng = Random(f"{trial.seed}/link/{source}/{target}")
+                    self._injectors[here, there] = Injector(latency, trial.network, rng)
+
+    # --- applying orders ---------------------------------------------------------------------------------------------
+
+    def apply_peers(self, peers: Peers) -> None:
+        """Everybody's addresses, from now on; an older version that comes late is ignored."""
+        if peers.version <= self._peers.version:
+            return
+        self._peers = peers
+        for address in peers.hosts:
+            if address.host == self._plan.host:
+                continue
+            self._speakers[address.host] = frozenset(self._numbers[node] for node in address.nodes)
+            known = self.outbound.get(address.host)
+            if known is not None and known.address.life < address.life:
+                known.close()
+                known = None
+            if known is None and any(self._linked(here, there) for here in self._nodes for there in address.nodes):
+                self._connect(address)
+
+    def _connect(self, address: Address) -> None:
+        self.outbound[address.host] = Outbound(self, address)
+        self._out[address.host] = []
+        for routes in self._routes.values():
+            for node in address.nodes:
+                if (route := routes.get(node)) is not None:
+                    route.link = address.host
+
+    def apply_conditions(self, conditions: Conditions) -> None:
+        """The faults of links in force, from now on."""
+        self._conditions = conditions
+        for source, routes in self._routes.items():
+            for target, route in routes.items():
+                trouble = self._trouble(source, target)
+                route.cut = trouble is not None and trouble.cut
+        for (here, there), injector in self._injectors.items():
+            injector.settle(self._trouble(self._names[here], self._names[there]))
+        self._inject = any(not injector.plain for injector in self._injectors.values())
+
+    def _trouble(self, source: str, target: str) -> LinkTrouble | None:
+        return self._conditions.links.get(source, {}).get(target)
+
+    # --- what links tell ---------------------------------------------------------------------------------------------
+
+    def introduction(self) -> Hello | None:
+        """See :class:`bench.runtime.ray.link.Hub`."""
+        return None if self._closed else self._hello
+
+    def arrived(self, stream: Inbound, kind: int, stamp: int, body: bytes) -> None:
+        """See :class:`bench.runtime.ray.link.Hub`."""
+        if self._closed:
+            return
+        speakers = self._speakers.get(stream.peer, frozenset())
+        try:
+            if kind == GONE:
+                for number in speakers.intersection(self._decoder.gone(body)):
+                    self._disconnected(self._names[number])
+                return
+            entries = self._decoder.entries(kind, body)
+        except BadFrame as error:
+            self._undecodable(stream, error)
+            return
+        local, names, arrive = self._local, self._names, self._arrive
+        sent = stamp if stream.same_clock else monotonic_ns()
+        for source, target, message in entries:
+            node = local.get(target)
+            if node is None or source not in speakers:
+                self.stale += 1  # not for us, or said in another's name
+            elif self._inject:
+                self._injected(node, source, message, sent)
+            else:
+                arrive(node, MESSAGE, names[source], message)
+
+    def _injected(self, node: LocalNode, source: int, message: Any, sent: int) -> None:
+        injector = self._injectors[source, node.number]
+        name = self._names[source]
+        if injector.plain:
+            self._arrive(node, MESSAGE, name, message)
+            return
+        arrivals = injector.arrivals(sent, size_of(message) if self._bandwidth else 0)
+        if not arrivals:
+            node.counters[DROPPED] += 1
+        now = monotonic_ns()
+        for when in arrivals:
+            if when <= now:
+                self._arrive(node, MESSAGE, name, message)
+            else:
+                self._alarm.at(when, self._arrive, node, MESSAGE, name, message)
+
+    def _undecodable(self, stream: Inbound, error: BadFrame) -> None:
+        """From a peer that knows the secret, so it is the protocol that sends what the role does not declare."""
+        for node in self._nodes.values():
+            node.crashed(f"{node.name}: a frame of {stream.peer} cannot be decoded: {error}")
+        stream.close()
+
+    def lost(self, peer: str, life: int) -> None:
+        """See :class:`bench.runtime.ray.link.Hub`: each life of a peer is mourned once."""
+        if self._closed or (peer, life) in self._mourned:
+            return
+        self._mourned.add((peer, life))
+        for address in self._peers.hosts:
+            if address.host == peer and address.life == life:
+                for name in address.nodes:
+                    self._disconnected(name)
+
+    def _disconnected(self, peer: str) -> None:
+        for node in self._nodes.values():
+            if peer in self._routes[node.name]:
+                trouble = self._trouble(peer, node.name)
+                if trouble is None or not trouble.cut:
+                    self._arrive(node, DISCONNECT, peer, None)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, node: LocalNode, sends: list[tuple[str, Any]]) -> None:
+        """Queue messages of a node; :meth:`flush` lets them leave."""
+        number, routes = node.number, self._routes[node.name]
+        to_servers = to_clients = 0
+        for to, message in sends:
+            route = routes.get(to)
+            if route is None:
+                node.counters[DROPPED] += 1
+                continue
+            if route.to_server:
+                to_servers += 1
+            else:
+                to_clients += 1
+            if route.cut:
+                node.counters[DROPPED] += 1
+            elif route.local is not None:
+                self._injected(route.local, number, message, monotonic_ns())
+            elif route.link is not None:
+                self._out[route.link].append((number, route.number, message))
+        node.counters[TO_SERVERS] += to_servers
+        node.counters[TO_CLIENTS] += to_clients
+
+    def flush(self) -> None:
+        """One frame a link."""
+        stamp = 0
+        for host, entries in self._out.items():
+            if not entries:
+                continue
+            stamp = stamp or monotonic_ns()
+            link = self.outbound[host]
+            kind, body = encode_entries(entries)
+            counters = self._nodes[self._names[entries[0][0]]].counters
+            if link.send(kind, stamp, body):
+                counters[FRAMES] += 1
+                counters[BYTES] += len(body)
+            else:
+                counters[DROPPED] += len(entries)
+            entries.clear()
+
+    def gone(self, node: LocalNode) -> None:
+        """A node here is dead: its peers learn it as they would from the streams of a process of its own."""
+        stamp, body = monotonic_ns(), encode_gone([node.number])
+        for link in self.outbound.values():
+            link.send(GONE, stamp, body)
+        for other in self._nodes.values():
+            if other is not node and node.name in self._routes[other.name]:
+                self._arrive(other, DISCONNECT, node.name, None)
