@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from ...family import Mutant
 
-SAFETY = ("election_safety", "leader_append_only", "log_matching", "state_machine_safety", "leader_completeness")
-
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="vote-not-persisted",
@@ -18,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety",),
-        seed=439,
+        seed=24,
     ),
     Mutant(
         name="term-not-persisted",
@@ -26,6 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("HardState(self.term, self.voted_for))", "HardState(0, self.voted_for))"),),
         caught_by=("election_safety",),
+        seed=2,
     ),
     Mutant(
         name="double-vote",
@@ -44,7 +43,8 @@ MUTANTS: tuple[Mutant, ...] = (
                 "if message.granted and self.role == CANDIDATE:",
             ),
         ),
-        caught_by=("election_safety",),
+        caught_by=("election_safety", "leader_completeness"),
+        seed=195,
     ),
     Mutant(
         name="old-term-committed-by-counting",
@@ -56,7 +56,8 @@ MUTANTS: tuple[Mutant, ...] = (
                 "if index > self.commit:",
             ),
         ),
-        caught_by=("leader_completeness", "state_machine_safety"),
+        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        seed=11,
         params={"max_entries": 1},
     ),
     Mutant(
@@ -65,6 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="quorum",
         edits=(("return (last_term, last_index) >= (my_term, my_index)", "return last_index >= my_index"),),
         caught_by=("leader_completeness", "state_machine_safety"),
+        seed=26,
     ),
     Mutant(
         name="commit-beyond-match",
@@ -72,6 +74,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("min(message.commit, match))", "min(message.commit, len(self.log)))"),),
         caught_by=("state_machine_safety",),
+        seed=15,
     ),
     Mutant(
         name="truncates-matching-entries",
@@ -79,6 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if self.log[index - 1].term != entry.term:", "if index > 0:"),),
         caught_by=("leader_completeness", "state_machine_safety"),
+        seed=3,
     ),
     Mutant(
         name="no-consistency-check",
@@ -99,6 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
+        seed=2,
     ),
     Mutant(
         name="read-before-own-commit",
@@ -106,6 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if not self.term_committed or not self.reads:", "if not self.reads:"),),
         caught_by=("linearizable",),
+        seed=2,
     ),
     Mutant(
         name="sessions-not-replicated",
@@ -120,6 +126,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
+        seed=15,
     ),
     Mutant(
         name="acknowledged-before-fsync",
@@ -132,6 +139,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        seed=31,
     ),
     Mutant(
         name="leader-counts-unsynced",
@@ -139,6 +147,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("quorum_index([self.durable_index,", "quorum_index([len(self.log),"),),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        seed=65,
     ),
     Mutant(
         name="half-is-a-majority",
@@ -164,6 +173,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
+        seed=18,
         params={"operation_timeout_s": 0.3},
     ),
     Mutant(
@@ -178,6 +188,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
+        seed=54,
         params={"operation_timeout_s": 0.3},
     ),
     Mutant(
@@ -186,5 +197,6 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if self.config.check_quorum and alive < majority(self.size):", "if alive < 1:"),),
         caught_by=("liveness",),
+        seed=22,
     ),
 )
