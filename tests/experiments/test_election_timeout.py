@@ -153,3 +153,28 @@ def test_the_script_answers_and_reports(tmp_path: Path) -> None:
     assert frame["leader_hit"].all()
     assert frame["detect_s"].notna().all()
     assert lines[-3] in (out / "report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.live
+def test_the_demo_with_a_small_budget(tmp_path: Path) -> None:
+    """What ``make demo`` does, on two cells: an embedded Ray, live trials with the leader killed, simulation, report."""
+    out = tmp_path / "run"
+    command = [sys.executable, str(SCRIPT), "nodes=3", "rtt_s=0.001", "election_timeout_s=0.05..0.1,0.15..0.3"]
+    done = subprocess.run(
+        [*command, "--live", "1", "--seeds", "4", "--budget", "45", "--out", str(out)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode in (0, 3), done.stdout + done.stderr  # a noisy machine may void a live trial
+    assert "raylet" not in done.stdout + done.stderr, "Ray's own lines are not for the user"
+    frame = SweepResult.load(out).frame()
+    live = frame[frame["runtime"] == "ray"]
+    assert len(live) == 2
+    assert live["error"].isna().all(), list(live["error"])
+    assert (live["verdict"] != "invalid").all()
+    assert live["leader_hit"].all(), "the leader was killed"
+    assert (out / "report.html").stat().st_size < 5_000_000

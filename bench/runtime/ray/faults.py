@@ -23,6 +23,8 @@ from .supervisor import Slot, Supervisor
 
 Pair = tuple[str, str]
 
+BOOT_AHEAD = 15_000_000
+"""ns by which a restart is ordered before it is due."""
 RETRY = 20_000_000
 """ns between two looks for a process that is being created."""
 
@@ -177,20 +179,19 @@ class Injector:
         undo = self._undo.pop(number, None)
         if undo is not None:
             undo()
-            if number not in self._pending:
+            if number not in self._pending and self.records[number]["end"] is None:
                 self.records[number]["end"] = monotonic_ns()
 
-    def _boot(self, names: list[str], number: int = -1) -> None:
-        """Boot them, now or as soon as processes are there for them; nothing else waits for that."""
+    def _boot(self, names: list[str], number: int = -1, at: int = 0) -> None:
+        """Boot them, at ``at`` or as soon as processes are there for them; nothing else waits for that."""
         if not self.over and not self.supervisor.can_boot(names):
             self._pending.add(number)
             self.at(monotonic_ns() + RETRY, lambda: self._boot(names, number))
             return
-        self.supervisor.boot(names)
-        if number in self._pending:
-            self._pending.discard(number)
-            if number >= 0:
-                self.records[number]["end"] = monotonic_ns()
+        booted = self.supervisor.boot(names, at)
+        self._pending.discard(number)
+        if number >= 0:
+            self.records[number]["end"] = booted
 
     def _on_event(self, event: Event) -> None:
         if event.kind == "fence":
@@ -206,7 +207,10 @@ class Injector:
             self._forget(names)
             self.supervisor.kill(names)
             number = len(self.records)
-            self._record(fault, names, down, lambda: self._boot(names, number), start)
+            # the order goes out a little ahead, so that the node is back exactly when it should be
+            ahead = None if down is None else max(0, down - BOOT_AHEAD)
+            due = start + (down or 0)
+            self._record(fault, names, ahead, lambda: self._boot(names, number, due), start)
 
     def _forget(self, names: list[str]) -> None:
         """A stopped process dies as any other, and the next one runs."""

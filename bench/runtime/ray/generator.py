@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns, process_time_ns
 from typing import Any
 
+import msgspec
+
 from protocols.node import Fail, Info, Ok, Outcome
 
+from ...history import HistoryBuilder
 from ...trial import Trial
 from ...workload.generator import Load
 from .alarm import Alarm
@@ -21,6 +24,8 @@ PROBES = 2
 RETRY = 50_000_000
 """ns until a closed loop whose client is down tries again."""
 _SAMPLE = 20_000
+
+_encode = msgspec.msgpack.Encoder().encode
 
 Arrive = Callable[[LocalNode, int, Any, Any], None]
 
@@ -47,6 +52,7 @@ class Generator:
         self._lateness: array[int] = array("q")
         self._cpu_began = 0
         self._cpu = 0.0
+        self._saved = 0
 
     def start(self, at: int) -> None:
         """Begin the load at ``at`` (CLOCK_MONOTONIC)."""
@@ -159,6 +165,14 @@ class Generator:
         self._wanted = dict.fromkeys(self._wanted, 0)
         return late
 
+    def unsaved(self) -> bytes:
+        """The rows recorded since the last call, encoded; see :func:`read_saved`."""
+        columns = self.load.builder.columns
+        first, self._saved = self._saved, len(self.load.builder)
+        if first == self._saved:
+            return b""
+        return _encode({name: column[first : self._saved].tobytes() for name, column in columns.items()})
+
     def report(self) -> LoadReport:
         """End: what is under way may have happened."""
         self._over = True
@@ -172,3 +186,12 @@ class Generator:
             cpu=self._cpu,
             abandoned=abandoned,
         )
+
+
+def read_saved(notes: list[bytes]) -> HistoryBuilder:
+    """The rows that a generator saved while it ran."""
+    builder = HistoryBuilder()
+    for note in notes:
+        for name, column in msgspec.msgpack.decode(note, type=dict[str, bytes]).items():
+            builder.columns[name].frombytes(column)
+    return builder

@@ -106,8 +106,8 @@ class Host:
         self._gc_pause = 0
         self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, self._stage)
 
-    async def boot(self) -> bytes:
-        """Open the streams, then start the nodes; a :class:`Started`."""
+    async def boot(self, at: int) -> bytes:
+        """Open the streams, then start the nodes, at ``at`` (ns) if that lies ahead; a :class:`Started`."""
         stage = self.stage
         stage.wires.apply_peers(stage.plan.peers)
         links = list(stage.wires.outbound.values())
@@ -115,8 +115,14 @@ class Host:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_S):
                     await asyncio.gather(*(link.ready.wait() for link in links))
+        elif at > monotonic_ns():
+            due = asyncio.get_running_loop().create_future()
+            self._alarm.at(at, due.set_result, None)
+            await due
+        now = monotonic_ns()
         missing = tuple(sorted(link.address.host for link in links if not link.ready.is_set()))
-        return _encode(Started(os.getpid(), missing, {node.name: stage.boot(node) for node in stage.nodes.values()}))
+        found = {node.name: stage.boot(node) for node in stage.nodes.values()}
+        return _encode(Started(os.getpid(), now, missing, found))
 
     async def end(self, remove: bool = True) -> None:
         """Leave the trial: nothing of it is left in this process, nor on disk if ``remove``."""
@@ -168,7 +174,8 @@ class Host:
     async def revive(self) -> bytes:
         """Boot whatever is down on this host; a :class:`Started`."""
         down = [node for node in self.stage.nodes.values() if node.engine is None]
-        return _encode(Started(os.getpid(), (), {node.name: self.stage.boot(node) for node in down}))
+        now = monotonic_ns()
+        return _encode(Started(os.getpid(), now, (), {node.name: self.stage.boot(node) for node in down}))
 
     async def drain(self, name: str) -> None:
         """Ask a node to hand over its duties."""
@@ -229,6 +236,7 @@ class Host:
             self._save_cpu(stage)
             for node in stage.nodes.values():
                 node.save_notes()
+            stage.save_history()
             self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, stage)
 
     def _save_cpu(self, stage: Stage) -> None:

@@ -99,9 +99,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """A host is up. ``missing``: hosts to which no stream could be opened in time."""
+    """A host is up since ``at`` (its CLOCK_MONOTONIC, ns). ``missing``: hosts without a stream from it yet."""
 
     pid: int
+    at: int
     missing: tuple[str, ...] = ()
     recovered: dict[str, int] = {}
 

@@ -27,9 +27,11 @@ from ...trial import Bias, Floor, NodeCost, Trial
 from ..record import Mark, RunRecord
 from .cluster import Cluster
 from .faults import Injector
-from .generator import PROBES
+from .generator import PROBES, read_saved
 from .orders import HostReport, LoadReport
 from .pool import Pool, answers
+from .stage import HISTORY
+from .storage import read_notes
 from .supervisor import ANSWER_S, Supervisor
 
 SETTLE_S = 5.0
@@ -55,6 +57,7 @@ class RaySession:
     Attributes:
         pids: of the last trial, node -> the processes that ran it, one a life.
         recovered: of the last trial, node -> records found on disk at its last boot.
+        partial_history: of the last trial, if it failed: what its generator had recorded up to some 50 ms before.
         turnaround_s: what lay between the last two trials: leaving the one, and booting the nodes of the other.
     """
 
@@ -74,6 +77,7 @@ class RaySession:
         self.pids: dict[str, list[int]] = {}
         self.recovered: dict[str, int] = {}
         self.turnaround_s: float | None = None
+        self.partial_history: History | None = None
         self._leaving_s: float | None = None
         self._floors: dict[int, Floor] = {}
 
@@ -117,6 +121,7 @@ class RaySession:
         if trial.mutant is not None:
             params = {**find_mutant(load_family(trial.protocol), trial.mutant).params, **params}
         server_config, _ = build_configs(family, params, trial.nodes)
+        self.partial_history = None
         supervisor = Supervisor(trial, family, self.pool, early=early, unchecked=unchecked)
         run = LiveRun(trial, family, server_config, supervisor, progress or (lambda text: None))
         try:
@@ -125,6 +130,9 @@ class RaySession:
             run.settle()
             record = run.load()
             record.took_s = time.monotonic() - began
+        except HarnessError:
+            self.partial_history = read_saved(read_notes(supervisor.folder / HISTORY)).build()
+            raise
         except KeyboardInterrupt:
             supervisor.abandon()
             raise

@@ -22,7 +22,11 @@ from .codec import Sealed
 from .generator import Generator
 from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SYNCED, TIMER, TURNS, LocalNode
 from .orders import Conditions, Event, NodeTrouble, Plan
+from .storage import append_note
 from .wires import Wires
+
+HISTORY = "history"
+"""The file in the trial's folder to which the generator's rows are appended while it runs."""
 
 
 class PrematureSend(AssertionError):
@@ -52,6 +56,7 @@ class Stage:
         self._ticking = False
         self._marked: dict[str, asyncio.Event] = {}
         self._broken = False
+        self._saving = False
         self.family, kind = self._make_nodes()
         self.wires = Wires(plan, machine, alarm, kind, self.nodes, self.arrive)
         if plan.generate:
@@ -114,6 +119,19 @@ class Stage:
         for node in self.nodes.values():
             node.close()
         self._inbox.clear()
+
+    def save_history(self) -> None:
+        """Hand what the load has recorded to the kernel, off the loop: a generator that is killed leaves its history."""
+        if self.generator is not None and not self._saving and (rows := self.generator.unsaved()):
+            self._saving = True
+            self._loop.run_in_executor(None, self._append_history, rows)
+
+    def _append_history(self, rows: bytes) -> None:
+        try:
+            with (Path(self.plan.folder) / HISTORY).open("ab", buffering=0) as file:
+                append_note(file.fileno(), (rows,))
+        finally:
+            self._saving = False
 
     def marked(self, name: str) -> asyncio.Event:
         """Set once a node here has made that mark."""

@@ -142,17 +142,25 @@ class Supervisor:
                 addresses.append(Address(slot.name, slot.life, greeting.ip, greeting.port, slot.nodes))
         return Peers(self._version, tuple(addresses))
 
-    def _boot(self, slots: Iterable[Slot]) -> None:
+    def _boot(self, slots: Iterable[Slot], at: int = 0) -> int:
+        """Boot these places at ``at``, or now; when that was (ns)."""
         chosen = list(slots)
         self._version += 1
         peers = _encode(self._peers())
         for slot in self.slots.values():
             if slot.seat is not None and slot.seat.alive:
                 slot.seat.actor.set_peers.remote(peers)
-        refs = {slot.name: slot.seat.actor.boot.remote() for slot in chosen if slot.seat is not None}
+        refs = {
+            slot.name: slot.seat.actor.boot.remote(at + slot.seat.offset) for slot in chosen if slot.seat is not None
+        }
+        booted = 0
         for name, answer in answers(refs, ANSWER_S, "to boot").items():
-            self.recovered |= msgspec.msgpack.decode(answer, type=Started).recovered
-            self.slots[name].up = True
+            started = msgspec.msgpack.decode(answer, type=Started)
+            self.recovered |= started.recovered
+            slot = self.slots[name]
+            slot.up = True
+            booted = max(booted, started.at - (slot.seat.offset if slot.seat is not None else 0))
+        return booted
 
     def end(self) -> None:
         """Everybody leaves the trial; processes that are alive go back to the pool, and the dead are replaced."""
@@ -315,12 +323,20 @@ class Supervisor:
             self._prepare_successor(slot)
         return all(slot.seat is not None for slot in empty)
 
-    def boot(self, nodes: Iterable[str]) -> None:
+    def boot(self, nodes: Iterable[str], at: int = 0) -> int:
         """Boot those of them that are down, with what their disks hold; waits until processes are there for them.
+
+        Args:
+            nodes: up or down.
+            at: ns; where a process of its own waits for each, not before then.
+
+        Returns:
+            when the last of them booted, ns.
 
         Raises:
             HarnessError: a process does not start.
         """
+        booted = time.monotonic_ns()
         dead = [node for node in nodes if node in self.down]
         alone = [self.where[node] for node in dead if self.where[node].alone and not self.where[node].up]
         for slot in alone:
@@ -328,7 +344,7 @@ class Supervisor:
                 self._seat(slot, self.pool.take(1)[0])
         answers({slot.name: slot.prepared for slot in alone}, ANSWER_S, "to prepare")
         if alone:
-            self._boot(alone)
+            booted = self._boot(alone, at)
             for slot in alone:
                 self._watch(slot)
         # nodes whose process lives on: they share it, or crashed by their own doing
@@ -343,6 +359,7 @@ class Supervisor:
         # revive boots whatever is down on that host
         self.down -= {node for name in others for node in self.slots[name].nodes}
         self.down -= set(dead)
+        return booted
 
     def stop(self, node: str) -> Seat | None:
         """SIGSTOP, if the node has a process of its own on this machine; the process, to continue it."""
