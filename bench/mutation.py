@@ -57,9 +57,7 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         file = Path(original.origin)
         edits = self.mutant.edits if name == f"{self.alias}.{self.mutant.file}" else ()
-        spec = ModuleSpec(
-            name, _Loader(file, edits), origin=f"{file} [mutated]", is_package=file.name == "__init__.py"
-        )
+        spec = ModuleSpec(name, _Loader(file, edits), origin=f"{file} [mutated]", is_package=file.name == "__init__.py")
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(str(file.parent))
         return spec

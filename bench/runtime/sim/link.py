@@ -80,13 +80,7 @@ class Link:
         self.loss = max([self._loss, *(loss for loss, _ in self.lossy)])
         self.duplication = max([self._duplication, *(duplication for _, duplication in self.lossy)])
         self.plain = not (
-            self.cuts
-            or self.loss
-            or self.duplication
-            or self.extra
-            or self.fifo
-            or self.bandwidth
-            or self.watched
+            self.cuts or self.loss or self.duplication or self.extra or self.fifo or self.bandwidth or self.watched
         )
 
     def arrivals(self, leave: int, size: int) -> tuple[int, ...]:

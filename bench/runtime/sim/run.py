@@ -225,9 +225,7 @@ class Simulation:
         names = [invariant.name for invariant in world._invariants]
         verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]
         crashed = "; ".join(world.handler_crashes[:3])
-        verdicts.append(
-            Verdict(name="no_handler_crash", verdict="invalid" if crashed else "valid", reason=crashed)
-        )
+        verdicts.append(Verdict(name="no_handler_crash", verdict="invalid" if crashed else "valid", reason=crashed))
         if violated:
             verdicts.append(Verdict(name="liveness", verdict="unknown", reason="stopped at a violation"))
         else:

@@ -488,9 +488,7 @@ class World:
             for invariant in self._invariants:
                 problem = invariant.step(machine.name, view, self.views)
                 if problem is not None:
-                    self.violations.append(
-                        Verdict(name=invariant.name, verdict="invalid", reason=problem, at=self.now)
-                    )
+                    self.violations.append(Verdict(name=invariant.name, verdict="invalid", reason=problem, at=self.now))
                     self._note("violation", machine.name, "", invariant.name, detail=problem)
                     self.stopped = True  # what follows a violation proves nothing
                     return
