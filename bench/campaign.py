@@ -92,24 +92,29 @@ def summary(protocol: str, seeds: range, jobs: int, say: Any) -> dict[str, Any]:
     events: list[int] = []
     failures: list[dict[str, Any]] = []
     counted = unknown = operations = 0
-    for done, outcome in enumerate(campaign(protocol, None, seeds, jobs), 1):
-        marks.update(outcome.marks)
-        faults.update(outcome.faults)
-        events.append(outcome.events)
-        operations += outcome.ok
-        counted += outcome.counts
-        unknown += bool(outcome.unknown)
-        if outcome.failed:
-            failures.append({"seed": outcome.seed, "failed": outcome.failed, "reason": outcome.reason})
-            say(f"seed {outcome.seed}: {', '.join(outcome.failed)}: {outcome.reason}")
-        took = time.monotonic() - began
-        if took - said > 10:
-            said = took
-            say(f"{done}/{len(seeds)} seeds, {counted} count, {len(failures)} failed, {took:.0f} s")
+    try:
+        for done, outcome in enumerate(campaign(protocol, None, seeds, jobs), 1):
+            marks.update(outcome.marks)
+            faults.update(outcome.faults)
+            events.append(outcome.events)
+            operations += outcome.ok
+            counted += outcome.counts
+            unknown += bool(outcome.unknown)
+            if outcome.failed:
+                failures.append({"seed": outcome.seed, "failed": outcome.failed, "reason": outcome.reason})
+                say(f"seed {outcome.seed}: {', '.join(outcome.failed)}: {outcome.reason}")
+            took = time.monotonic() - began
+            if took - said > 10:
+                said = took
+                say(f"{done}/{len(seeds)} seeds, {counted} count, {len(failures)} failed, {took:.0f} s")
+    except KeyboardInterrupt:
+        say(f"interrupted after {len(events)} seeds; the figures are of those")
+    if not events:
+        raise SystemExit(130)
     took = time.monotonic() - began
     return {
         "protocol": protocol,
-        "seeds": [seeds.start, seeds.stop - 1],
+        "seeds": [seeds.start, seeds.start + len(events) - 1],
         "counted": counted,
         "violations": failures,
         "unknown": unknown,
