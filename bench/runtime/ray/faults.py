@@ -74,7 +74,7 @@ class Injector:
             if progress is not None:
                 progress(now)
             upcoming = min(until, self._heap[0][0]) if self._heap else until
-            self.supervisor.wait(min(upcoming - now, 1_000_000_000) / 1e9)
+            self.supervisor.wait(min(upcoming - now, 250_000_000) / 1e9)
 
     def heal(self) -> None:
         """Undo everything that is still in force, boot whatever is down, and fire nothing any more."""

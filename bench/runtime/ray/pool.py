@@ -241,6 +241,8 @@ def answers(refs: dict[str, Any], timeout_s: float, what: str, *, strict: bool =
 
 def _first_line(error: BaseException) -> str:
     """Of a Ray error, whose own text is a page: the cause."""
+    if type(error).__name__ in ("ActorDiedError", "ActorUnavailableError"):
+        return "its process died"
     cause = getattr(error, "cause", None) or error
     lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()]
     return f"{type(cause).__name__}: {lines[-1] if lines else ''}"

@@ -25,6 +25,8 @@ from .orders import Conditions, Event, NodeTrouble, Plan
 from .storage import append_note
 from .wires import Wires
 
+import os
+BATCH = int(os.environ.get("QB_BATCH", "64"))
 HISTORY = "history"
 """The file in the trial's folder to which the generator's rows are appended while it runs."""
 
@@ -121,7 +123,7 @@ class Stage:
         self._inbox.clear()
 
     def save_history(self) -> None:
-        """Hand what the load has recorded to the kernel, off the loop: a generator that is killed leaves its history."""
+        """Hand what the load has recorded to the kernel, off the loop: a killed generator leaves its history."""
         if self.generator is not None and not self._saving and (rows := self.generator.unsaved()):
             self._saving = True
             self._loop.run_in_executor(None, self._append_history, rows)
@@ -153,8 +155,13 @@ class Stage:
             self._loop.call_soon(self._tick)
 
     def _tick(self) -> None:
-        self._ticking = False
-        inbox, self._inbox = self._inbox, []
+        inbox = self._inbox
+        if len(inbox) > BATCH:
+            inbox, self._inbox = inbox[:BATCH], inbox[BATCH:]
+            self._loop.call_soon(self._tick)
+        else:
+            self._ticking = False
+            self._inbox = []
         touched: list[LocalNode] = []
         for node, kind, a, b in inbox:
             engine = node.engine
