@@ -25,8 +25,6 @@ from .orders import Conditions, Event, NodeTrouble, Plan
 from .storage import append_note
 from .wires import Wires
 
-import os
-BATCH = int(os.environ.get("QB_BATCH", "64"))
 HISTORY = "history"
 """The file in the trial's folder to which the generator's rows are appended while it runs."""
 
@@ -155,13 +153,8 @@ class Stage:
             self._loop.call_soon(self._tick)
 
     def _tick(self) -> None:
-        inbox = self._inbox
-        if len(inbox) > BATCH:
-            inbox, self._inbox = inbox[:BATCH], inbox[BATCH:]
-            self._loop.call_soon(self._tick)
-        else:
-            self._ticking = False
-            self._inbox = []
+        self._ticking = False
+        inbox, self._inbox = self._inbox, []
         touched: list[LocalNode] = []
         for node, kind, a, b in inbox:
             engine = node.engine
