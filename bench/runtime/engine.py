@@ -209,14 +209,17 @@ class Engine:
 
     def request(self, operation: int, request: Any) -> None:
         """A turn: the workload asks for an operation."""
-        self._begin()
+        self.turn += 1
+        self.mark_send = len(self.sends)
+        self.mark_out = len(self.outs)
         self._open[operation] = 0
         handler = self._requests.get(type(request))
         if handler is None:
             self.reply(operation, Fail(f"{type(request).__name__} is not supported"))
         else:
             handler(self, operation, request)
-        self.end()
+        if self.writes or self.unsynced_turn > self.synced_turn:
+            self.end()
 
     def fire(self, timer: TimerId) -> None:
         """A turn: a timer ran out."""

@@ -274,23 +274,26 @@ class Load:
             return self._seen[key]
         return NIL if draw < STALE_CAS / 2 else self._previous[key]
 
-    def finish(self, operation: int, outcome: Outcome, now: int) -> None:
-        """Record how an operation ended. One that is unknown, or has ended, is counted in ``duplicates``."""
+    def finish(self, operation: int, outcome: Outcome, now: int) -> int:
+        """Record how an operation ended; the client whose it was.
+
+        One that is unknown, or has ended, is counted in ``duplicates``, and -1.
+        """
         row = self._open.pop(operation, None)
         if row is None:
             self.duplicates += 1
-            return
+            return -1
         process, code, key, argument, expected, _, _, client = row
         kind = type(outcome)
         result = NOTHING
         if kind is Info:
             # the process may still have an operation under way somewhere: it never returns
             self._append(row, NOTHING, now, INFO)
-            return
+            return client
         self._free[client].append(process)
         if kind is not Ok:
             self._append(row, NOTHING, now, FAIL)
-            return
+            return client
         if code == WRITE:
             latest = argument
         else:
@@ -302,21 +305,26 @@ class Load:
             self._previous[key] = self._seen[key]
             self._seen[key] = latest
         self._append(row, result, now, OK)
+        return client
+
+    def under_way(self, client: int) -> list[int]:
+        """The operations of a client that have not ended."""
+        return [operation for operation, row in self._open.items() if row[-1] == client]
 
     def _append(self, row: OpenRow, result: int, completed: int, outcome: int) -> None:
         """``HistoryBuilder.add``, without keywords: this runs once an operation."""
-        add = self._record
-        add[0](row[0])
-        add[1](row[1])
-        add[2](row[2])
-        add[3](row[3])
-        add[4](row[4])
-        add[5](row[5])
-        add[6](row[6])
-        add[7](row[7])
-        add[8](result)
-        add[9](completed)
-        add[10](outcome)
+        a, b, c, d, e, f, g, h, i, j, k = self._record
+        a(row[0])
+        b(row[1])
+        c(row[2])
+        d(row[3])
+        e(row[4])
+        f(row[5])
+        g(row[6])
+        h(row[7])
+        i(result)
+        j(completed)
+        k(outcome)
 
     def abandon(self, now: int) -> int:
         """The run ends at ``now``: every operation under way may have happened. Returns how many there were."""

@@ -11,11 +11,18 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from time import monotonic_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .local import LocalNode
 
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
 _NEVER = 2**63 - 1
+_SLOT = 24
+"""Bits of ns in a slot of the wheel: 16.8 ms."""
+_FAR = 3 << _SLOT
+"""ns ahead from which a timer goes into the wheel."""
 _MOST_SAMPLES = 200_000
 _timespec = struct.Struct("qqqq")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -23,6 +30,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class Alarm:
     """A heap of calls on CLOCK_MONOTONIC, driven by one timerfd on the event loop.
+
+    Timers of nodes that lie far ahead wait in a wheel of slots and reach the heap only when their slot comes, if they
+    still count by then: most are cancelled or put off before, one an operation, and must cost next to nothing.
 
     Attributes:
         lateness: ns between the time asked for and the call, one a wake-up.
@@ -35,6 +45,7 @@ class Alarm:
             raise OSError(ctypes.get_errno(), "timerfd_create failed")
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = count()
+        self._wheel: dict[int, list[tuple[int, LocalNode, Any, Any]]] = {}
         self._armed = _NEVER
         self.lateness: array[int] = array("q")
         loop.add_reader(self._fd, self._ring)
@@ -45,9 +56,27 @@ class Alarm:
         if when < self._armed:
             self._arm(when)
 
+    def timer(self, delay: int, when: int, node: LocalNode, engine: Any, timer: Any) -> None:
+        """Call ``node.expire(engine, timer, when)`` at ``when``, ``delay`` ns from now, if that is its deadline then."""
+        if delay < _FAR:
+            self.at(when, node.expire, engine, timer, when)
+            return
+        slot = when >> _SLOT
+        waiting = self._wheel.get(slot)
+        if waiting is None:
+            waiting = self._wheel[slot] = []
+            self.at((slot - 1) << _SLOT, self._open_slot, slot)
+        waiting.append((when, node, engine, timer))
+
+    def _open_slot(self, slot: int) -> None:
+        for when, node, engine, timer in self._wheel.pop(slot):
+            if node.deadlines.get(timer) == when:
+                self.at(when, node.expire, engine, timer, when)
+
     def clear(self) -> None:
         """Forget everything."""
         self._heap.clear()
+        self._wheel.clear()
         self.lateness = array("q")
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from ...history import HistoryBuilder
 from ...trial import Trial
 from ...workload.generator import Load
 from .alarm import Alarm
-from .local import REQUEST, LocalNode
+from .local import LocalNode
 from .orders import LoadReport
 
 PROBES = 2
@@ -27,14 +27,15 @@ _SAMPLE = 20_000
 
 _encode = msgspec.msgpack.Encoder().encode
 
-Arrive = Callable[[LocalNode, int, Any, Any], None]
+HandOver = Callable[[LocalNode, int, Any], None]
+"""(client, operation, request)."""
 
 
 class Generator:
     """Times are ns from the start of the load, except where they are said to be of CLOCK_MONOTONIC."""
 
     def __init__(
-        self, trial: Trial, functions: tuple[str, ...], alarm: Alarm, clients: Sequence[LocalNode], arrive: Arrive
+        self, trial: Trial, functions: tuple[str, ...], alarm: Alarm, clients: Sequence[LocalNode], hand_over: HandOver
     ) -> None:
         self.load = Load(trial.workload, trial.seed, trial.duration, functions)
         self._closed_loop = trial.workload.rate is None
@@ -42,10 +43,9 @@ class Generator:
         self._alarm = alarm
         self._clients = clients
         self._numbers = {id(client): number for number, client in enumerate(clients)}
-        self._arrive = arrive
+        self._hand_over = hand_over
         self._started = 0
         self._over = False
-        self._where: dict[int, int] = {}  # operation -> client
         self._probing = False
         self._wanted: dict[int, int] = {}
         self._served: asyncio.Event = asyncio.Event()
@@ -104,15 +104,14 @@ class Generator:
             # Nobody is there to send it, so it definitely does not happen.
             self.load.finish(operation, Fail("the client is down"), now)
             return
-        self._where[operation] = client
-        self._arrive(node, REQUEST, operation, request)
+        self._hand_over(node, operation, request)
 
     def reply(self, operation: int, outcome: Outcome) -> None:
         """A client has ended an operation."""
-        client = self._where.pop(operation, None)
-        if client is None:
+        now = monotonic_ns() - self._started
+        client = self.load.finish(operation, outcome, now)
+        if client < 0:
             return
-        self.load.finish(operation, outcome, self._now())
         if self._probing:
             if type(outcome) is Ok:
                 self._wanted[client] -= 1
@@ -120,8 +119,11 @@ class Generator:
                 self._again(client)
             elif all(left <= 0 for left in self._wanted.values()):
                 self._served.set()
-        elif self._closed_loop:
-            self._again(client)
+        elif self._closed_loop and now < self._duration:
+            if self._clients[client].engine is None:
+                self._again(client)
+            else:
+                self._begin(client, now, now)
 
     def refused(self, operation: int) -> None:
         """The client died before it took the operation up."""
@@ -141,8 +143,7 @@ class Generator:
         """Nobody waits for its operations any more; they may still happen."""
         number = self._numbers[id(node)]
         now = self._now()
-        for operation in [each for each, client in self._where.items() if client == number]:
-            del self._where[operation]
+        for operation in self.load.under_way(number):
             self.load.finish(operation, Info("the client died"), now)
             if self._closed_loop or self._probing:
                 self._alarm.at(monotonic_ns() + 1, self._again, number)

@@ -69,11 +69,10 @@ class LocalNode:
         self.engine: Engine | None = None
         self.wal: Wal | None = None
         self.deadlines: dict[TimerId, int] = {}
-        self.armed: dict[TimerId, int] = {}
         self.paused = False
         self.waiting: deque[tuple[int, Any, Any]] = deque()
         self.touched = False
-        self.turns_counted: dict[int, int] = {}  # life -> turns that are in the counters
+        self.turns_before = 0  # of earlier lives
         self.on_mark: Callable[[str], None] | None = None
         self._trouble = NodeTrouble()
         self._resting = False
@@ -109,6 +108,7 @@ class LocalNode:
         """
         assert self.engine is None
         life = self.counters[LIVES] = self.counters[LIVES] + 1
+        self.turns_before = self.counters[TURNS]
         wal = Wal(self.folder, life, lambda turn, error: self._synced(self, engine, turn, error))
         node = self.make()
         found = wal.recover(type(node))
@@ -140,7 +140,6 @@ class LocalNode:
             self.wal.close()
             self.wal = None
         self.deadlines.clear()
-        self.armed.clear()
         self.waiting.clear()
 
     def close(self) -> None:
@@ -247,31 +246,21 @@ class LocalNode:
         return self.clock.interval(monotonic_ns())
 
     def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
-        """See :class:`bench.runtime.engine.World`. A timer put off keeps its alarm, which then looks again."""
+        """See :class:`bench.runtime.engine.World`. Alarms of timers since put off find another deadline."""
         if self.clock.rate != 1.0:
             delay = self.clock.true_delay(delay)
-        deadline = monotonic_ns() + (delay if delay > 0 else 0)
-        self.deadlines[timer] = deadline
-        armed = self.armed.get(timer)
-        if armed is None or deadline < armed:
-            self.armed[timer] = deadline
-            self._alarm.at(deadline, self._expire, engine, timer, deadline)
+        if delay < 0:
+            delay = 0
+        self.deadlines[timer] = deadline = monotonic_ns() + delay
+        self._alarm.timer(delay, deadline, self, engine, timer)
 
     def disarm(self, engine: Engine, timer: TimerId) -> None:
         """See :class:`bench.runtime.engine.World`."""
         self.deadlines.pop(timer, None)
 
-    def _expire(self, engine: Engine, timer: TimerId, when: int) -> None:
-        if self.engine is not engine or self.armed.get(timer) != when:
-            return
-        del self.armed[timer]
-        deadline = self.deadlines.get(timer)
-        if deadline is None:
-            return
-        if deadline > when:
-            self.armed[timer] = deadline
-            self._alarm.at(deadline, self._expire, engine, timer, deadline)
-        else:
+    def expire(self, engine: Engine, timer: TimerId, deadline: int) -> None:
+        """An alarm of :meth:`arm` rings; :meth:`Stage.arrive` looks once more whether it still counts."""
+        if self.engine is engine and self.deadlines.get(timer) == deadline:
             self._arrive(self, TIMER, timer, deadline)
 
     def mark(self, node: str, name: str, fields: dict[str, Any]) -> None:

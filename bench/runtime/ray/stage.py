@@ -25,6 +25,9 @@ from .orders import Conditions, Event, NodeTrouble, Plan
 from .storage import append_note
 from .wires import Wires
 
+MOST = 128
+"""Events handled in one tick, about: what has arrived beyond that is the next batch. A closed loop of many clients would
+else march in step, one process at work while all others wait."""
 HISTORY = "history"
 """The file in the trial's folder to which the generator's rows are appended while it runs."""
 
@@ -54,14 +57,16 @@ class Stage:
         self._conditions = Conditions()
         self._inbox: list[tuple[LocalNode, int, Any, Any]] = []
         self._ticking = False
+        self._answering: LocalNode | None = None  # the client whose answers reach the load now
+        self._patience = 0  # operations that it may still be given in this tick
         self._marked: dict[str, asyncio.Event] = {}
         self._broken = False
         self._saving = False
         self.family, kind = self._make_nodes()
-        self.wires = Wires(plan, machine, alarm, kind, self.nodes, self.arrive)
+        self.wires = Wires(plan, machine, alarm, kind, self.nodes, self.arrive, self.arrive_all)
         if plan.generate:
             functions = self.family.functions
-            self.generator = Generator(plan.trial, functions, alarm, list(self.nodes.values()), self.arrive)
+            self.generator = Generator(plan.trial, functions, alarm, list(self.nodes.values()), self.hand_over)
         self.apply_conditions(plan.conditions)
 
     def _make_nodes(self) -> tuple[Family, type[Node]]:
@@ -145,23 +150,41 @@ class Stage:
     def arrive(self, node: LocalNode, kind: int, a: Any, b: Any) -> None:
         """Something arrived for a node: it is handled in the next tick, together with whatever else arrives by then."""
         self._inbox.append((node, kind, a, b))
-        self._wake()
-
-    def _wake(self) -> None:
         if not self._ticking:
             self._ticking = True
             self._loop.call_soon(self._tick)
 
+    def arrive_all(self, batch: list[tuple[LocalNode, int, Any, Any]]) -> None:
+        """As :meth:`arrive`, for many."""
+        self._inbox += batch
+        if not self._ticking:
+            self._ticking = True
+            self._loop.call_soon(self._tick)
+
+    def hand_over(self, node: LocalNode, operation: int, request: Any) -> None:
+        """The load asks a client for an operation: within this tick if it follows an answer of this tick."""
+        engine = node.engine
+        if self._answering is not node or engine is None or not self._patience:
+            self.arrive(node, REQUEST, operation, request)
+            return
+        self._patience -= 1
+        try:
+            engine.request(operation, request)
+        except Exception as error:
+            self._failed(node, error)
+
     def _tick(self) -> None:
-        self._ticking = False
-        inbox, self._inbox = self._inbox, []
+        inbox = self._inbox
+        generator = self.generator
         touched: list[LocalNode] = []
+        handled = 0
         for node, kind, a, b in inbox:
+            handled += 1
             engine = node.engine
             if engine is None:
                 node.counters[DROPPED] += 1
-                if kind == REQUEST and self.generator is not None:
-                    self.generator.refused(a)
+                if kind == REQUEST and generator is not None:
+                    generator.refused(a)
                 continue
             if node.paused:
                 node.waiting.append((kind, a, b))
@@ -175,13 +198,13 @@ class Stage:
                         _receive_sealed(node, engine, a, b)
                     else:
                         engine.receive(a, b)
+                elif kind == REQUEST:
+                    engine.request(a, b)
                 elif kind == TIMER:
                     if node.deadlines.get(a) != b:
                         continue  # cancelled or put off since
                     del node.deadlines[a]
                     engine.fire(a)
-                elif kind == REQUEST:
-                    engine.request(a, b)
                 elif kind == SYNCED:
                     if b[0] is engine:
                         engine.synced(a)
@@ -193,6 +216,12 @@ class Stage:
                     engine.fenced(a)
             except Exception as error:
                 self._failed(node, error)
+                continue
+            if generator is not None and engine.outs:
+                self._answer(node, engine)
+            if handled >= MOST:
+                break
+        del inbox[:handled]
         for node in touched:
             node.touched = False
             engine = node.engine
@@ -206,27 +235,25 @@ class Stage:
                     continue
             self._release(node, engine)
         self.wires.flush()
+        self._ticking = bool(inbox)
+        if inbox:
+            self._loop.call_soon(self._tick)
 
-    def _release(self, node: LocalNode, engine: Engine) -> None:
-        """Begin a sync if something was written, and let go what may leave."""
-        wal = node.wal
-        assert wal is not None
-        plan = self.plan
-        if wal.waiting and not wal.syncing:
-            wal.sync()
-        if plan.early and engine.unsynced:
-            engine.synced(engine.unsynced_turn)  # the broken runtime
-        sends, outs = engine.sends, engine.outs
-        node.counters[TURNS] += engine.turn - self._counted(node, engine)
-        if not sends and not outs:
+    def _answer(self, node: LocalNode, engine: Engine) -> None:
+        """Let a client's answers reach the load at once, so that the next operation is part of this tick."""
+        assert node.wal is not None and self.generator is not None
+        if engine.synced_turn > node.wal.durable_turn and not self.plan.unchecked:
+            self._premature(node, engine.synced_turn, node.wal.durable_turn)
             return
-        if engine.synced_turn > wal.durable_turn and not plan.unchecked:
-            self._premature(node, engine.synced_turn, wal.durable_turn)
-            return
-        engine.sends, engine.outs = [], []
-        engine.mark_send = engine.mark_out = 0
-        if sends:
-            self.wires.send(node, sends)
+        self._answering = node
+        self._patience = MOST  # a client that answers without asking anybody must not keep us here for ever
+        while engine.outs and node.engine is engine:
+            outs, engine.outs = engine.outs, []
+            engine.mark_out = 0
+            self._hand_out(node, outs)
+        self._answering = None
+
+    def _hand_out(self, node: LocalNode, outs: list[tuple[int, Any, Any]]) -> None:
         for kind, what, value in outs:
             if kind == REPLY:
                 if self.generator is not None:
@@ -234,10 +261,33 @@ class Stage:
             elif kind == FENCE:
                 self.events.put_nowait(Event("fence", what, node.name))
 
-    def _counted(self, node: LocalNode, engine: Engine) -> int:
-        counted = node.turns_counted.get(engine.incarnation, 0)
-        node.turns_counted[engine.incarnation] = engine.turn
-        return counted
+    def _release(self, node: LocalNode, engine: Engine) -> None:
+        """Begin a sync if something was written, and let go what may leave."""
+        wal = node.wal
+        assert wal is not None
+        if wal.waiting and not wal.syncing:
+            try:
+                wal.sync()
+            except OSError as error:
+                self._failed(node, error)
+                return
+        if self.plan.early and engine.unsynced:
+            engine.synced(engine.unsynced_turn)  # the broken runtime
+        node.counters[TURNS] = node.turns_before + engine.turn
+        sends, outs = engine.sends, engine.outs
+        if not sends and not outs:
+            return
+        if engine.synced_turn > wal.durable_turn and not self.plan.unchecked:
+            self._premature(node, engine.synced_turn, wal.durable_turn)
+            return
+        if sends:
+            engine.sends = []
+            engine.mark_send = 0
+            self.wires.send(node, sends)
+        if outs:
+            engine.outs = []
+            engine.mark_out = 0
+            self._hand_out(node, outs)
 
     # --- disks -------------------------------------------------------------------------------------------------------
 

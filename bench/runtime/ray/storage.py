@@ -1,4 +1,4 @@
-"""A node's disk in the live world: one write-ahead log, one framed and checksummed record a turn.
+"""A node's disk in the live world: one write-ahead log of framed and checksummed records, one a turn or a group.
 
 SIGKILL never loses the page cache, so a missing sync could not be seen from outside a process that had already handed
 its writes to the kernel. Therefore records wait in the node's own memory until a sync begins, which writes and syncs
@@ -28,7 +28,7 @@ from ..image import APPEND, PUT, Image, Write
 
 MAGIC = 0x5142574C
 HEADER = struct.Struct("<IIIQQ")
-"""Magic number, length of the payload, life, turn, xxh3 of (life, turn, payload)."""
+"""Magic number, length of the payload, life, turn (the last one it holds), xxh3 of (life, turn, payload)."""
 MAX_RECORD = 2**30
 MOST_TIMES = 1_000_000
 """Sync durations kept a life."""
@@ -56,8 +56,14 @@ class Recovered(NamedTuple):
 
 
 def encode_record(life: int, turn: int, writes: list[Write]) -> bytes:
-    """One turn's writes, framed."""
+    """The writes of a turn, or of several up to ``turn``, framed.
+
+    Raises:
+        SyncFailed: they are too long for one record.
+    """
     payload = _encode(writes)
+    if len(payload) > MAX_RECORD:
+        raise SyncFailed(f"a record of {len(payload)} bytes is above the limit of {MAX_RECORD}")
     checksum = xxhash.xxh3_64_intdigest(_seed(life, turn) + payload)
     return HEADER.pack(MAGIC, len(payload), life, turn, checksum) + payload
 
@@ -185,7 +191,7 @@ class Wal:
         self.sync_times: array[int] = array("q")
         self.syncing = False
         self._done = done
-        self._buffer: list[bytes] = []
+        self._buffer: list[Write] = []
         self._turn = 0
         self._fd = -1
         self._work: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
@@ -207,20 +213,36 @@ class Wal:
         return found
 
     def write(self, turn: int, writes: list[Write]) -> None:
-        """Take a turn's record into memory; :meth:`sync` makes it durable. Encoded now: it cannot change any more."""
-        self._buffer.append(encode_record(self.life, turn, writes))
+        """Take a turn's writes into memory; :meth:`sync` makes them durable.
+
+        Turns that are synced together share a record: none of their effects has left, so losing all of them is a crash
+        before the first, and atomic turns stay atomic. Values cannot change until then: stored types are immutable.
+        """
+        buffer = self._buffer
+        for write in writes:
+            kind, name, what = write
+            if kind != APPEND:
+                buffer.append(write)
+            elif buffer and buffer[-1][0] == APPEND and buffer[-1][1] == name:
+                buffer[-1][2].extend(what)
+            else:
+                buffer.append((APPEND, name, list(what)))
         self._turn = turn
 
     @property
     def waiting(self) -> bool:
-        """Whether a record waits for a sync that has not begun."""
+        """Whether writes wait for a sync that has not begun."""
         return bool(self._buffer)
 
     def sync(self) -> int:
-        """Begin to write and sync all that waits; ``done`` tells the end. Returns the turn it will cover."""
+        """Begin to write and sync all that waits; ``done`` tells the end. Returns the turn it will cover.
+
+        Raises:
+            SyncFailed: all that waits is longer than a record may be.
+        """
         assert not self.syncing and self._buffer
-        data = b"".join(self._buffer)
-        self._buffer.clear()
+        data = encode_record(self.life, self._turn, self._buffer)
+        self._buffer = []
         self.syncing = True
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="wal", daemon=True)

@@ -23,6 +23,7 @@ from .orders import Address, Conditions, LinkTrouble, Peers, Plan
 
 Arrive = Callable[[LocalNode, int, Any, Any], None]
 """(node, kind, a, b): something arrived; see :mod:`.local` for the kinds."""
+ArriveAll = Callable[[list[tuple[LocalNode, int, Any, Any]]], None]
 
 
 class Route:
@@ -48,7 +49,14 @@ class Wires:
     """
 
     def __init__(
-        self, plan: Plan, machine: str, alarm: Alarm, kind: type[Node], nodes: dict[str, LocalNode], arrive: Arrive
+        self,
+        plan: Plan,
+        machine: str,
+        alarm: Alarm,
+        kind: type[Node],
+        nodes: dict[str, LocalNode],
+        arrive: Arrive,
+        arrive_all: ArriveAll,
     ) -> None:
         """No stream is opened before the first :meth:`apply_peers`.
 
@@ -58,7 +66,8 @@ class Wires:
             alarm: for delays.
             kind: class of the nodes here.
             nodes: those that live here.
-            arrive: called with each message and each broken stream.
+            arrive: called with each message that was delayed and each broken stream.
+            arrive_all: called with all messages of a frame that pass at once.
         """
         self.outbound: dict[str, Outbound] = {}
         self.inbound: dict[str, Inbound] = {}
@@ -69,6 +78,7 @@ class Wires:
         self._alarm = alarm
         self._nodes = nodes
         self._arrive = arrive
+        self._arrive_all = arrive_all
         self._decoder = Decoder(kind)
         self._hello = Hello(plan.token, plan.host, plan.life, machine)
         self._names = (*plan.servers, *plan.clients)
@@ -179,16 +189,23 @@ class Wires:
         except BadFrame as error:
             self._undecodable(stream, error)
             return
-        local, names, arrive = self._local, self._names, self._arrive
+        local, names = self._local, self._names
+        if not self._inject:
+            batch = [
+                (local[target], MESSAGE, names[source], message)
+                for source, target, message in entries
+                if source in speakers and target in local
+            ]
+            self.stale += len(entries) - len(batch)  # not for us, or said in another's name
+            self._arrive_all(batch)
+            return
         sent = stamp if stream.same_clock else monotonic_ns()
         for source, target, message in entries:
             node = local.get(target)
             if node is None or source not in speakers:
-                self.stale += 1  # not for us, or said in another's name
-            elif self._inject:
-                self._injected(node, source, message, sent)
+                self.stale += 1
             else:
-                arrive(node, MESSAGE, names[source], message)
+                self._injected(node, source, message, sent)
 
     def _injected(self, node: LocalNode, source: int, message: Any, sent: int) -> None:
         injector = self._injectors[source, node.number]
@@ -233,25 +250,26 @@ class Wires:
 
     def send(self, node: LocalNode, sends: list[tuple[str, Any]]) -> None:
         """Queue messages of a node; :meth:`flush` lets them leave."""
-        number, routes = node.number, self._routes[node.name]
-        to_servers = to_clients = 0
+        number, routes, out = node.number, self._routes[node.name], self._out
+        to_servers = nowhere = 0
         for to, message in sends:
             route = routes.get(to)
             if route is None:
                 node.counters[DROPPED] += 1
+                nowhere += 1
                 continue
             if route.to_server:
                 to_servers += 1
-            else:
-                to_clients += 1
             if route.cut:
                 node.counters[DROPPED] += 1
             elif route.local is not None:
                 self._injected(route.local, number, message, monotonic_ns())
             elif route.link is not None:
-                self._out[route.link].append((number, route.number, message))
-        node.counters[TO_SERVERS] += to_servers
-        node.counters[TO_CLIENTS] += to_clients
+                out[route.link].append((number, route.number, message))
+        if to_servers:
+            node.counters[TO_SERVERS] += to_servers
+        if to_servers + nowhere < len(sends):
+            node.counters[TO_CLIENTS] += len(sends) - to_servers - nowhere
 
     def flush(self) -> None:
         """One frame a link."""

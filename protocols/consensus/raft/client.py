@@ -55,8 +55,9 @@ class Client(Node):
         session = "" if type(request) is Read else self._session(ctx)
         sequence = self.sequences.get(session, 0)
         message = ClientRequest(operation, session, sequence, request)
-        self.pending[operation] = Pending(message, session, ctx.monotonic() + self.patience)
-        self._try(ctx, operation, self.leader)
+        now = ctx.monotonic()
+        pending = self.pending[operation] = Pending(message, session, now + self.patience)
+        self._try(ctx, operation, pending, self.leader, now)
 
     def _session(self, ctx: Context) -> str:
         """An idle session with its next sequence number; a random id keeps two lives of this client apart."""
@@ -64,16 +65,15 @@ class Client(Node):
         self.sequences[session] = self.sequences.get(session, 0) + 1
         return session
 
-    def _try(self, ctx: Context, operation: int, server: str) -> None:
-        pending = self.pending[operation]
+    def _try(self, ctx: Context, operation: int, pending: Pending, server: str, now: int) -> None:
         if not server:
             server = self.servers[self.next_server]
             self.next_server = (self.next_server + 1) % len(self.servers)
         pending.server = server
         ctx.attempt(operation)
         ctx.send(server, pending.message)
-        left = pending.deadline - ctx.monotonic()
-        ctx.set_timer("retry", min(self.retry << min(pending.retries, 3), left), operation)
+        patience, left = self.retry << min(pending.retries, 3), pending.deadline - now
+        ctx.set_timer("retry", patience if patience < left else left, operation)
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class Client(Node):
         if leader and leader != source and not pending.hinted:
             self.leader = leader
             pending.hinted = True
-            self._try(ctx, operation, leader)
+            self._try(ctx, operation, pending, leader, ctx.monotonic())
         else:
             pending.hinted = False
             pending.retries = 0
@@ -124,14 +124,15 @@ class Client(Node):
     def retry_timeout(self, ctx: Context, operation: int) -> None:
         """Ask again: whoever leads now by what other operations found out, else the next server; or give up."""
         pending = self.pending[operation]
-        if ctx.monotonic() >= pending.deadline:
+        now = ctx.monotonic()
+        if now >= pending.deadline:
             self._give_up(ctx, operation, pending)
             return
         if self.leader == pending.server:
             self.leader = ""
         pending.retries += 1
         pending.hinted = False
-        self._try(ctx, operation, self.leader)
+        self._try(ctx, operation, pending, self.leader, now)
 
     def _give_up(self, ctx: Context, operation: int, pending: Pending) -> None:
         """Too long: the runtime makes this ``info`` unless every attempt is known to have failed.

@@ -18,7 +18,7 @@ from bench.runtime.ray.storage import Wal, append_note, encode_record, read_note
 from protocols.consensus.raft.messages import Entry, HardState
 from protocols.consensus.raft.server import Server
 from protocols.requests import Write
-from protocols.statemachine import Command
+from protocols.statemachine import NOOP, Command
 from tests.toys.office import Office, Open, Paper
 
 
@@ -132,10 +132,38 @@ def test_nothing_reaches_the_file_before_a_sync(tmp_path: Path) -> None:
     assert wal.sync() == 4
     syncs.wait()
     assert (syncs.turn, syncs.error, wal.durable_turn, wal.fsyncs) == (4, None, 4, 1)
-    assert wal.path.read_bytes() == b"".join(RECORDS[:3])
     wal.close()
-    again = Wal(tmp_path, 2, syncs)
-    assert same(again.recover(Server).image, image_after(3))
+    found = Wal(tmp_path, 2, syncs).recover(Server)
+    assert same(found.image, image_after(3))
+    assert found.records == 1, "turns that are synced together share a record"
+
+
+def test_turns_synced_together_survive_together_or_not_at_all(tmp_path: Path) -> None:
+    syncs = Syncs()
+    wal = Wal(tmp_path, 1, syncs)
+    for _, turn, writes in TURNS[:3]:
+        wal.write(turn, writes)
+    wal.sync()
+    syncs.wait()
+    wal.close()
+    whole = wal.path.read_bytes()
+    for cut in range(len(whole)):
+        found = read_wal(whole[:cut], Server)
+        assert same(found.image, image_after(0)) and found.end == 0
+
+
+def test_what_a_caller_appends_later_does_not_change_what_was_written(tmp_path: Path) -> None:
+    syncs = Syncs()
+    wal = Wal(tmp_path, 1, syncs)
+    first = [(APPEND, "log", (Entry(1, NOOP),))]
+    wal.write(1, first)
+    wal.write(2, [(APPEND, "log", (Entry(2, NOOP),))])
+    assert first == [(APPEND, "log", (Entry(1, NOOP),))]
+    wal.sync()
+    wal.write(3, [(APPEND, "log", (Entry(3, NOOP),))])
+    syncs.wait()
+    wal.close()
+    assert [entry.term for entry in read_wal(wal.path.read_bytes(), Server).image.logs["log"].entries] == [1, 2]
 
 
 def test_the_torn_end_is_cut_off_so_that_the_next_life_can_append(tmp_path: Path) -> None:
