@@ -132,6 +132,53 @@ def summary(protocol: str, seeds: range, jobs: int, say: Any) -> dict[str, Any]:
     }
 
 
+def read_earlier(protocol: str, path: str | None) -> dict[str, Any]:
+    """The campaign that a file holds.
+
+    Raises:
+        UsageError: there is none, or it is another protocol's.
+    """
+    if path is None or not Path(path).exists():
+        raise UsageError("--resume needs --json with the file of a campaign that has begun")
+    try:
+        earlier: dict[str, Any] = msgspec.json.decode(Path(path).read_bytes())
+        known, _ = earlier["protocol"], earlier["seeds"][1]
+    except (msgspec.DecodeError, KeyError, TypeError, IndexError):
+        raise UsageError(f"{path} does not hold a campaign") from None
+    if known != protocol:
+        raise UsageError(f"{path} holds a campaign of {known}, not of {protocol}")
+    return earlier
+
+
+def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """The figures of two campaigns over neighbouring seeds; each keeps its provenance in ``parts``."""
+
+    def part(of: dict[str, Any]) -> dict[str, Any]:
+        return {name: of[name] for name in ("seeds", "took_s", "jobs", "provenance")}
+
+    ran = [each["seeds"][1] - each["seeds"][0] + 1 for each in (earlier, later)]
+    means = [each["events_a_seed"]["mean"] for each in (earlier, later)]
+    return {
+        "protocol": later["protocol"],
+        "seeds": [earlier["seeds"][0], later["seeds"][1]],
+        **{name: earlier[name] + later[name] for name in ("counted", "violations", "unknown")},
+        "events_a_seed": {
+            "mean": round((means[0] * ran[0] + means[1] * ran[1]) / sum(ran)),
+            "min": min(earlier["events_a_seed"]["min"], later["events_a_seed"]["min"]),
+            "max": max(earlier["events_a_seed"]["max"], later["events_a_seed"]["max"]),
+        },
+        "ok_operations": earlier["ok_operations"] + later["ok_operations"],
+        "took_s": round(earlier["took_s"] + later["took_s"], 1),
+        "jobs": later["jobs"],
+        **{
+            name: dict(sorted((Counter(earlier[name]) + Counter(later[name])).items()))
+            for name in ("coverage", "faults")
+        },
+        "parts": [*earlier.get("parts", [part(earlier)]), part(later)],
+        "provenance": later["provenance"],
+    }
+
+
 def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: Any) -> dict[str, Any]:
     """Run each mutant from seed 1 on until it is caught; the unmutated protocol must pass the same seeds."""
     rows = []
@@ -175,6 +222,9 @@ def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: An
 @click.option("--mutant", "mutants", multiple=True, help="With --matrix: only this one (repeatable).")
 @click.option("--limit", default=1000, show_default=True, help="With --matrix: seeds a mutant at most.")
 @click.option("--jobs", type=int, default=lambda: len(os.sched_getaffinity(0)), help="Processes [default: one a core].")
+@click.option(
+    "--resume", is_flag=True, help="Go on where the campaign in the --json file ended; figures add up."
+)
 @click.option("--json", "path", type=click.Path(dir_okay=False), help="Write the figures here.")
 def main(
     protocol: str,
@@ -184,11 +234,16 @@ def main(
     mutants: tuple[str, ...],
     limit: int,
     jobs: int,
+    resume: bool,
     path: str | None,
 ) -> None:
     """Put PROTOCOL under the full nemesis, many times."""
+    earlier: dict[str, Any] | None = None
     try:
         load_family(protocol)
+        if resume:
+            earlier = read_earlier(protocol, path)
+            first = earlier["seeds"][1] + 1
         for name in mutants:
             load_family(protocol, name)
     except UsageError as error:
@@ -199,6 +254,8 @@ def main(
         failed = any(row["seed"] is None or not row["real_passes_that_seed"] for row in report["rows"])
     else:
         report = summary(protocol, range(first, first + seeds), jobs, click.echo)
+        if earlier is not None:
+            report = merged(earlier, report)
         failed = bool(report["violations"])
         shown = {name: value for name, value in report.items() if name != "provenance"}
         click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())

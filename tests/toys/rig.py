@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
-from bench.runtime.engine import EMIT, FENCE, REPLY, Engine, TimerId
+from bench.runtime.engine import EMIT, FENCE, REPLY, Engine
 from bench.runtime.sim.disk import SimDisk
+from bench.runtime.world import TimerId
 from protocols.node import Node
 
 Sent = list[tuple[str, Any]]

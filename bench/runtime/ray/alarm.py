@@ -57,7 +57,7 @@ class Alarm:
             self._arm(when)
 
     def timer(self, delay: int, when: int, node: LocalNode, engine: Any, timer: Any) -> None:
-        """Call ``node.expire(engine, timer, when)`` at ``when``, ``delay`` ns from now, if that is its deadline then."""
+        """Call ``node.expire(engine, timer, when)`` at ``when``, in ``delay`` ns, if that is still its deadline then."""
         if delay < _FAR:
             self.at(when, node.expire, engine, timer, when)
             return

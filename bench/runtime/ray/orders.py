@@ -15,13 +15,17 @@ from ...trial import Trial
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a host listens, in which life it is, and the number of the trial's nodes that live there."""
+    """Where a host listens, in which life it is, and the number of the trial's nodes that live there.
+
+    ``handle``: of its actor, see :func:`bench.runtime.ray.raylink.dump_handle`; empty where links do not need it.
+    """
 
     host: str
     life: int
     ip: str
     port: int
     nodes: tuple[str, ...]
+    handle: bytes = b""
 
 
 class LinkTrouble(msgspec.Struct, frozen=True):
@@ -78,6 +82,8 @@ class Plan(msgspec.Struct, frozen=True):
         nodes: those that live here; all of one role.
         servers, clients: all of the trial, in order.
         folder: for durable state; the same for every life.
+        signing: the secret Ed25519 key of each node that lives here, and of no other.
+        verifying: everybody's public key.
         generate: whether this host drives the load (its nodes are the clients).
         early: a broken runtime that sends before the write is durable; tests use it to prove that this is noticed.
         unchecked: with ``early``: switch off the assertion that would notice it at once.
@@ -93,6 +99,8 @@ class Plan(msgspec.Struct, frozen=True):
     folder: str
     peers: Peers
     conditions: Conditions = Conditions()
+    signing: dict[str, bytes] = {}
+    verifying: dict[str, bytes] = {}
     generate: bool = False
     early: bool = False
     unchecked: bool = False
@@ -140,7 +148,7 @@ class NodeReport(msgspec.Struct, frozen=True):
         marks: CLOCK_MONOTONIC times, ns.
         crashes: handlers that raised, in words.
         turns, to_servers, to_clients, frames, bytes_sent, fsyncs: counts; dropped: messages that the runtime or an
-            injected fault lost on the way to it or from it.
+            injected fault lost on the way to it or from it; overflowed: those of them that did not fit into a buffer.
         cpu: ns of CPU time (a share of the process where several nodes live in it).
         sync_times: ns each sync took, of the last life, a sample.
     """
@@ -160,6 +168,7 @@ class NodeReport(msgspec.Struct, frozen=True):
     torn: int
     corrupt: int
     sync_times: tuple[int, ...]
+    overflowed: int = 0
 
 
 class HostReport(msgspec.Struct, frozen=True):

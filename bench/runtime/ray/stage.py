@@ -16,17 +16,19 @@ from protocols.node import Node
 
 from ...mutation import find_mutant, load_family
 from ...params import build_configs
-from ..engine import FENCE, REPLY, DiskFull, Engine, Scoped
+from ..child import Scoped
+from ..engine import FENCE, REPLY, DiskFull, Engine
 from .alarm import Alarm
 from .codec import Sealed
 from .generator import Generator
 from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SYNCED, TIMER, TURNS, LocalNode
 from .orders import Conditions, Event, NodeTrouble, Plan
 from .storage import append_note
+from .trust import Trust
 from .wires import Wires
 
 MOST = 128
-"""Events handled in one tick, about: what has arrived beyond that is the next batch. A closed loop of many clients would
+"""Events handled in one tick, about: what has arrived beyond that is the next batch. Many clients in a closed loop would
 else march in step, one process at work while all others wait."""
 HISTORY = "history"
 """The file in the trial's folder to which the generator's rows are appended while it runs."""
@@ -87,7 +89,7 @@ class Stage:
                 trial.seed,
                 plan.servers,
                 Path(plan.folder) / name,
-                plan.token,
+                Trust(plan.signing.get(name, b""), plan.verifying),
                 self._alarm,
                 self.arrive,
                 self._sync_ended,

@@ -9,7 +9,8 @@ from typing import Any
 
 from protocols.node import Node
 
-from ..engine import Engine, TimerId
+from ..engine import Engine
+from ..world import TimerId
 from .clock import Clock
 from .disk import SimDisk
 from .link import Link

@@ -26,9 +26,11 @@ from protocols.node import Node, Outcome, message_types
 from ...checkers.verdict import Verdict
 from ...network.spec import Network
 from ...trial import ServiceTimes
-from ..engine import EMIT, FENCE, REPLY, DiskFull, Engine, Scoped, TimerId
+from ..child import Scoped
+from ..engine import EMIT, FENCE, REPLY, DiskFull, Engine
 from ..record import Mark, TraceEvent
 from ..sizes import size_of
+from ..world import TimerId
 from .link import Link, latency_between
 from .machine import ADMIN, DISCONNECT, FENCED, MESSAGE, NEVER, REQUEST, TIMER, Machine
 

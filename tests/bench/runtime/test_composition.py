@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.runtime.engine import Scoped
+from bench.runtime.child import Scoped
 from protocols.node import Context, Durable, Node, ProtocolError
 from tests.toys.office import REMIND, Close, Desk, Filed, Heard, Office, Open, Paper, Receipt, Reminder, Stuffed
 from tests.toys.rig import Rig
