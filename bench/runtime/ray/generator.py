@@ -12,7 +12,6 @@ import msgspec
 
 from protocols.node import Fail, Info, Ok, Outcome
 
-from ...history import HistoryBuilder
 from ...trial import Trial
 from ...workload.generator import Load
 from .alarm import Alarm
@@ -53,6 +52,7 @@ class Generator:
         self._cpu_began = 0
         self._cpu = 0.0
         self._saved = 0
+        self._opened = 0
 
     def start(self, at: int) -> None:
         """Begin the load at ``at`` (CLOCK_MONOTONIC)."""
@@ -93,9 +93,13 @@ class Generator:
     def _begin(self, client: int, intended: int, now: int) -> None:
         if self._over:
             return
-        begun = self.load.probe(client, now) if self._probing else self.load.start(client, intended, now)
-        if not self._closed_loop and not self._probing:
-            self._lateness.append(now - intended)
+        begun: tuple[int, Any] | None
+        if self._probing:
+            begun = self.load.probe(client, now)
+        else:
+            begun = self.load.start(client, intended, now)
+            if not self._closed_loop:
+                self._lateness.append(now - intended)
         if begun is None:
             return  # shed: too many under way
         operation, request = begun
@@ -103,8 +107,8 @@ class Generator:
         if node.engine is None:
             # Nobody is there to send it, so it definitely does not happen.
             self.load.finish(operation, Fail("the client is down"), now)
-            return
-        self._hand_over(node, operation, request)
+        else:
+            self._hand_over(node, operation, request)
 
     def reply(self, operation: int, outcome: Outcome) -> None:
         """A client has ended an operation."""
@@ -167,12 +171,19 @@ class Generator:
         return late
 
     def unsaved(self) -> bytes:
-        """The rows recorded since the last call, encoded; see :func:`read_saved`."""
+        """The rows recorded since the last call, encoded; see :func:`bench.runtime.ray.saving.read_rows`.
+
+        Operations that began since then and are under way come as rows that may have happened, once; how they end is
+        another row (see :func:`bench.history.storage.settle`). So what is saved is a whole history at any time.
+        """
         columns = self.load.builder.columns
         first, self._saved = self._saved, len(self.load.builder)
-        if first == self._saved:
+        opened, self._opened = self.load.opened(self._opened)
+        if first == self._saved and not len(opened):
             return b""
-        return _encode({name: column[first : self._saved].tobytes() for name, column in columns.items()})
+        return _encode(
+            {name: (column[first : self._saved] + opened.columns[name]).tobytes() for name, column in columns.items()}
+        )
 
     def report(self) -> LoadReport:
         """End: what is under way may have happened."""
@@ -187,12 +198,3 @@ class Generator:
             cpu=self._cpu,
             abandoned=abandoned,
         )
-
-
-def read_saved(notes: list[bytes]) -> HistoryBuilder:
-    """The rows that a generator saved while it ran."""
-    builder = HistoryBuilder()
-    for note in notes:
-        for name, column in msgspec.msgpack.decode(note, type=dict[str, bytes]).items():
-            builder.columns[name].frombytes(column)
-    return builder

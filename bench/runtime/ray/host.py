@@ -20,10 +20,13 @@ import msgspec
 from protocols.node import Drain
 
 from ...mutation import load_family
+from ...provenance import code_version
 from .alarm import Alarm
-from .link import Inbound, Nobody
+from .interface import Hub, Nobody
+from .link import Door
 from .local import ADMIN, CPU, FENCED
 from .orders import Conditions, Greeting, HostReport, NodeStatus, Peers, Plan, Started
+from .saving import history_file, read_from
 from .stage import Stage
 
 CONNECT_S = 2.0
@@ -50,7 +53,7 @@ class Host:
         """Prepare; ``ip`` is the address to listen at; empty: this machine's, as its cluster knows it."""
         self._machine = machine_id()
         self._ip = ip
-        self._server: asyncio.Server | None = None
+        self._door = Door(self._hub)
         self._alarm: Any = None
         self._stage: Stage | None = None
         self._warm: set[tuple[str, str]] = set()
@@ -66,24 +69,23 @@ class Host:
 
     # --- between trials ----------------------------------------------------------------------------------------------
 
-    async def hello(self) -> bytes:
-        """Start to listen; a :class:`Greeting`."""
+    async def hello(self, verified: bool = False) -> bytes:
+        """Start to listen; a :class:`Greeting`, with the version of the code if it is to be ``verified``."""
         import ray
 
-        if self._server is None:
+        if self._alarm is None:
             loop = asyncio.get_running_loop()
             self._ip = self._ip or ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
             self._alarm = Alarm(loop)
             sys.setswitchinterval(SWITCH_S)
             gc.callbacks.append(self._on_gc)
-            self._server = await loop.create_server(self._welcome, self._ip, 0)
-        ip, port = self._server.sockets[0].getsockname()[:2]
+        ip, port = await self._door.open(self._ip)
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
-        here = str(Path(__file__).parents[2])
-        return _encode(Greeting(os.getpid(), ip, port, self._machine, node, here, monotonic_ns()))
+        here, code = str(Path(__file__).parents[2] / "__init__.py"), code_version() if verified else ""
+        return _encode(Greeting(os.getpid(), ip, port, self._machine, node, here, monotonic_ns(), code))
 
-    def _welcome(self) -> Inbound:
-        return Inbound(Nobody() if self._stage is None else self._stage.wires)
+    def _hub(self) -> Hub:
+        return Nobody() if self._stage is None else self._stage.wires
 
     async def warm(self, protocol: str, mutant: str) -> None:
         """Import a protocol (``mutant`` may be empty) before there is any hurry.
@@ -147,6 +149,22 @@ class Host:
         if self._stage is not None:
             self._stage.apply_conditions(_decode(order, type=Conditions))
 
+    async def link_open(self, hello: bytes) -> bytes:
+        """Of another host: see :class:`bench.runtime.ray.raylink.RayDoor`, as for the next two."""
+        return self._stage.wires.door.open(hello) if self._stage is not None else b""
+
+    async def link_frames(self, key: bytes, number: int, data: bytes) -> bool:
+        """Frames of another host."""
+        return self._stage is not None and await self._stage.wires.door.frames(key, number, data)
+
+    async def link_watch(self, key: bytes) -> None:
+        """Answered when that stream is over."""
+        if self._stage is not None:
+            await self._stage.wires.door.watch(key)
+
+    async def beat(self) -> None:
+        """Answered: this process is there; see :mod:`.watch`."""
+
     async def status(self) -> bytes:
         """A look at every node: a list of :class:`NodeStatus`."""
         found = []
@@ -206,6 +224,13 @@ class Host:
         assert self.stage.generator is not None
         return _encode(self.stage.generator.report())
 
+    async def saved_history(self, offset: int) -> bytes:
+        """Some of the file to which this generator's history is saved while it runs; see :mod:`.saving`."""
+        if self._stage is None:
+            return b""
+        path = history_file(self._stage.plan.folder, self._stage.plan.host)
+        return await asyncio.get_running_loop().run_in_executor(None, read_from, path, offset)
+
     # --- observing ---------------------------------------------------------------------------------------------------
 
     async def report(self) -> bytes:
@@ -236,6 +261,7 @@ class Host:
             self._save_cpu(stage)
             for node in stage.nodes.values():
                 node.save_notes()
+                node.count_turns()
             stage.save_history()
             self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, stage)
 
@@ -246,6 +272,6 @@ class Host:
 
     async def bare(self, name: str, order: bytes) -> bytes:
         """Run a part of the floor's measurements, which use this process but nothing else of this class."""
-        from .bare import PARTS
+        from . import bare, bare_ray
 
-        return await PARTS[name](self._ip, order)
+        return await {**bare.PARTS, **bare_ray.PARTS}[name](self._ip, order)

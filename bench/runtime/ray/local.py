@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
+from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic_ns, time_ns
 from typing import Any
@@ -18,16 +19,19 @@ from ..engine import Engine
 from ..sim.clock import EPOCH, Clock
 from ..world import TimerId
 from .alarm import Alarm
-from .codec import message_decoder
+from .codec import message_decoder, size_received
+from .interface import BUFFER_LIMIT
 from .orders import MarkNote, NodeReport, NodeTrouble
 from .storage import Wal, append_note, read_notes, thaw
 from .trust import Trust
 
 MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED = range(7)
 
-LIVES, TURNS, TO_SERVERS, TO_CLIENTS, FRAMES, BYTES, FSYNCS, DROPPED, CPU, RECOVERED, TORN, CORRUPT, OVERFLOWED = range(13)
+LIVES, TURNS, TO_SERVERS, TO_CLIENTS, FRAMES, BYTES, FSYNCS, DROPPED, CPU, RECOVERED, TORN, CORRUPT = range(12)
+OVERFLOWED = 12
 """Places in the counters' file, which is mapped into memory: what was counted outlives SIGKILL, at no cost a count."""
 _COUNTERS = 64
+_FLAGS = os.O_CREAT | os.O_CLOEXEC
 _SYNC_SAMPLE = 2000
 UNCERTAINTY = 1_000_000
 """ns: half the width of the TrueTime interval of machines that are kept in step."""
@@ -61,7 +65,13 @@ class LocalNode:
         alarm: Alarm,
         arrive: Callable[[LocalNode, int, Any, Any], None],
         synced: Callable[[LocalNode, Engine, int, BaseException | None], None],
+        *,
+        outlive: bool = True,
     ) -> None:
+        """Prepare; see :class:`bench.runtime.ray.stage.Stage` for the callbacks.
+
+        ``outlive``: whether what is counted must survive the process, as it must where a fault kills processes.
+        """
         self.name = name
         self.number = number
         self.make = make
@@ -71,6 +81,7 @@ class LocalNode:
         self.deadlines: dict[TimerId, int] = {}
         self.paused = False
         self.waiting: deque[tuple[int, Any, Any]] = deque()
+        self._held = 0  # bytes of messages in it
         self.touched = False
         self.turns_before = 0  # of earlier lives
         self.on_mark: Callable[[str], None] | None = None
@@ -84,14 +95,14 @@ class LocalNode:
         self._synced = synced
         self._notes: list[bytes] = []
         folder.mkdir(parents=True, exist_ok=True)
-        flags = os.O_CREAT | os.O_CLOEXEC
-        self._marks = os.open(folder / "marks", os.O_WRONLY | os.O_APPEND | flags, 0o644)
-        self._crashes = os.open(folder / "crashes", os.O_WRONLY | os.O_APPEND | flags, 0o644)
-        counters = os.open(folder / "counters", os.O_RDWR | flags, 0o644)
-        os.ftruncate(counters, 8 * _COUNTERS)
-        self._map = mmap.mmap(counters, 8 * _COUNTERS)
-        os.close(counters)
-        self.counters = memoryview(self._map).cast("q")
+        self._map: mmap.mmap | None = None
+        self.counters: Any = array("q", bytes(8 * _COUNTERS))
+        if outlive:
+            counters = os.open(folder / "counters", os.O_RDWR | _FLAGS, 0o644)
+            os.ftruncate(counters, 8 * _COUNTERS)
+            self._map = mmap.mmap(counters, 8 * _COUNTERS)
+            os.close(counters)
+            self.counters = memoryview(self._map).cast("q")
         self.cpu_before = self.counters[CPU]
         self.clock = Clock(time_ns() - monotonic_ns() - EPOCH)
         self.clock.uncertainty = UNCERTAINTY
@@ -135,20 +146,21 @@ class LocalNode:
     def stop(self) -> None:
         """End this life at once: nothing that waits in memory survives."""
         self.save_notes()
+        self.count_turns()
         self.engine = None
         if self.wal is not None:
             self.wal.close()
             self.wal = None
         self.deadlines.clear()
         self.waiting.clear()
+        self._held = 0
 
     def close(self) -> None:
         """Let go of the node's files."""
         self.stop()
-        os.close(self._marks)
-        os.close(self._crashes)
-        self.counters.release()
-        self._map.close()
+        if self._map is not None:
+            self.counters.release()
+            self._map.close()
 
     # --- faults ------------------------------------------------------------------------------------------------------
 
@@ -180,27 +192,50 @@ class LocalNode:
         if was and not self.paused:
             self.resume()
 
+    def hold(self, kind: int, a: Any, b: Any) -> None:
+        """Keep what arrived while paused; messages only as far as a stopped process' socket would."""
+        if kind == MESSAGE:
+            if self._held > BUFFER_LIMIT:
+                self.counters[DROPPED] += 1
+                self.counters[OVERFLOWED] += 1
+                return
+            self._held += size_received(b)
+        self.waiting.append((kind, a, b))
+
     def resume(self) -> None:
         """All that waited arrives now, as one batch."""
-        waiting, self.waiting = self.waiting, deque()
+        waiting, self.waiting, self._held = self.waiting, deque(), 0
         for kind, a, b in waiting:
             self._arrive(self, kind, a, b)
 
     # --- what is observed --------------------------------------------------------------------------------------------
 
+    def count_turns(self) -> None:
+        """Bring the count up to the present turn."""
+        if self.engine is not None:
+            self.counters[TURNS] = self.turns_before + self.engine.turn
+
     def save_notes(self) -> None:
         """Hand the marks made so far to the kernel, where they outlive this process."""
         if self._notes:
-            append_note(self._marks, self._notes)
+            self._append("marks", self._notes)
             self._notes.clear()
 
     def crashed(self, text: str) -> None:
         """Note that a handler raised."""
-        append_note(self._crashes, (text.encode(),))
+        self._append("crashes", (text.encode(),))
+
+    def _append(self, name: str, notes: Iterable[bytes]) -> None:
+        file = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | _FLAGS, 0o644)
+        try:
+            append_note(file, notes)
+        finally:
+            os.close(file)
 
     def report(self) -> NodeReport:
         """What this node did over all its lives."""
         self.save_notes()
+        self.count_turns()
         count = self.counters
         times = self.wal.sync_times if self.wal is not None else ()
         step = max(1, len(times) // _SYNC_SAMPLE)

@@ -21,17 +21,16 @@ from ..engine import FENCE, REPLY, DiskFull, Engine
 from .alarm import Alarm
 from .codec import Sealed
 from .generator import Generator
-from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SYNCED, TIMER, TURNS, LocalNode
+from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SYNCED, TIMER, LocalNode
 from .orders import Conditions, Event, NodeTrouble, Plan
+from .saving import history_file
 from .storage import append_note
 from .trust import Trust
 from .wires import Wires
 
 MOST = 128
-"""Events handled in one tick, about: what has arrived beyond that is the next batch. Many clients in a closed loop would
-else march in step, one process at work while all others wait."""
-HISTORY = "history"
-"""The file in the trial's folder to which the generator's rows are appended while it runs."""
+"""Events handled in one tick, about: what has arrived beyond that is the next batch. Many clients in a closed loop else
+march in step, one process at work while all others wait."""
 
 
 class PrematureSend(AssertionError):
@@ -60,6 +59,8 @@ class Stage:
         self._inbox: list[tuple[LocalNode, int, Any, Any]] = []
         self._ticking = False
         self._answering: LocalNode | None = None  # the client whose answers reach the load now
+        self._alone = len(plan.nodes) == 1 and not plan.generate and not plan.early
+        self._to_sync: LocalNode | None = None
         self._patience = 0  # operations that it may still be given in this tick
         self._marked: dict[str, asyncio.Event] = {}
         self._broken = False
@@ -93,6 +94,7 @@ class Stage:
                 self._alarm,
                 self.arrive,
                 self._sync_ended,
+                outlive=not plan.generate,
             )
             node.on_mark = self._on_mark
         return family, kind
@@ -135,7 +137,7 @@ class Stage:
 
     def _append_history(self, rows: bytes) -> None:
         try:
-            with (Path(self.plan.folder) / HISTORY).open("ab", buffering=0) as file:
+            with history_file(self.plan.folder, self.plan.host).open("ab", buffering=0) as file:
                 append_note(file.fileno(), (rows,))
         finally:
             self._saving = False
@@ -189,7 +191,7 @@ class Stage:
                     generator.refused(a)
                 continue
             if node.paused:
-                node.waiting.append((kind, a, b))
+                node.hold(kind, a, b)
                 continue
             if not node.touched:
                 node.touched = True
@@ -224,6 +226,7 @@ class Stage:
             if handled >= MOST:
                 break
         del inbox[:handled]
+        send = self.wires.send
         for node in touched:
             node.touched = False
             engine = node.engine
@@ -235,11 +238,20 @@ class Stage:
                 except Exception as error:
                     self._failed(node, error)
                     continue
-            self._release(node, engine)
+            if engine.unsynced_turn or engine.outs:
+                self._release(node, engine)
+            elif sends := engine.sends:  # nothing in this life was ever written: nothing has to wait for the disk
+                engine.sends = []
+                engine.mark_send = 0
+                send(node, sends)
         self.wires.flush()
+        if self._to_sync:
+            self._sync_here()
         self._ticking = bool(inbox)
         if inbox:
             self._loop.call_soon(self._tick)
+        elif self.wires.unhandled:
+            self.wires.drained()
 
     def _answer(self, node: LocalNode, engine: Engine) -> None:
         """Let a client's answers reach the load at once, so that the next operation is part of this tick."""
@@ -268,14 +280,17 @@ class Stage:
         wal = node.wal
         assert wal is not None
         if wal.waiting and not wal.syncing:
-            try:
-                wal.sync()
-            except OSError as error:
-                self._failed(node, error)
-                return
+            if self._alone and wal.fast:
+                self._to_sync = node
+            else:
+                try:
+                    wal.sync()
+                except OSError as error:
+                    self._failed(node, error)
+                    return
         if self.plan.early and engine.unsynced:
             engine.synced(engine.unsynced_turn)  # the broken runtime
-        node.counters[TURNS] = node.turns_before + engine.turn
+        node.count_turns()
         sends, outs = engine.sends, engine.outs
         if not sends and not outs:
             return
@@ -290,6 +305,26 @@ class Stage:
             engine.outs = []
             engine.mark_out = 0
             self._hand_out(node, outs)
+
+    def _sync_here(self) -> None:
+        """What may leave early has left; now wait for the disk, and let go what waited for it."""
+        node, self._to_sync = self._to_sync, None
+        if node is None or node.engine is None or node.wal is None or node.wal.syncing or not node.wal.waiting:
+            return  # it has crashed meanwhile, or the thread is at it
+        engine = node.engine
+        try:
+            turn = node.wal.sync_now()
+            node.counters[FSYNCS] += 1
+            engine.synced(turn)
+            if engine.at_end:
+                engine.batch_end()
+        except Exception as error:
+            self._failed(node, error)
+            return
+        self._release(node, engine)
+        self.wires.flush()
+        if self._to_sync is not None:  # it wrote again: after whatever else has arrived
+            self._loop.call_soon(self._sync_here)
 
     # --- disks -------------------------------------------------------------------------------------------------------
 

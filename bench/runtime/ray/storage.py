@@ -30,6 +30,9 @@ MAGIC = 0x5142574C
 HEADER = struct.Struct("<IIIQQ")
 """Magic number, length of the payload, life, turn (the last one it holds), xxh3 of (life, turn, payload)."""
 MAX_RECORD = 2**30
+FAST = 2_000_000
+"""ns: a disk whose syncs take less than this, of late, is synced on the event loop; see :attr:`Wal.fast`."""
+_LEARN = 8
 MOST_TIMES = 1_000_000
 """Sync durations kept a life."""
 
@@ -190,6 +193,7 @@ class Wal:
         self.bytes_written = 0
         self.sync_times: array[int] = array("q")
         self.syncing = False
+        self._recent = 0  # ns a sync, smoothed
         self._done = done
         self._buffer: list[Write] = []
         self._turn = 0
@@ -234,6 +238,15 @@ class Wal:
         """Whether writes wait for a sync that has not begun."""
         return bool(self._buffer)
 
+    @property
+    def fast(self) -> bool:
+        """Whether the event loop may wait for a sync itself.
+
+        Two thread switches and a wait for the interpreter lock cost more than a fast disk does; behind a slow one,
+        heartbeats must flow.
+        """
+        return not self.extra and self.fsyncs >= _LEARN and self._recent < FAST
+
     def sync(self) -> int:
         """Begin to write and sync all that waits; ``done`` tells the end. Returns the turn it will cover.
 
@@ -241,14 +254,41 @@ class Wal:
             SyncFailed: all that waits is longer than a record may be.
         """
         assert not self.syncing and self._buffer
-        data = encode_record(self.life, self._turn, self._buffer)
-        self._buffer = []
+        data = self._take()
         self.syncing = True
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="wal", daemon=True)
             self._thread.start()
         self._work.put((self._turn, data))
         return self._turn
+
+    def sync_now(self) -> int:
+        """Write and sync all that waits, here. Returns the turn that it covers.
+
+        Raises:
+            SyncFailed: nobody knows what is on disk, so the node must die.
+        """
+        assert not self.syncing and self._buffer
+        data, began = self._take(), monotonic_ns()
+        try:
+            self._store(data)
+        except OSError as failure:
+            raise SyncFailed(f"{self.path}: {failure}") from failure
+        self._stored(self._turn, len(data), monotonic_ns() - began)
+        return self._turn
+
+    def _take(self) -> bytes:
+        data = encode_record(self.life, self._turn, self._buffer)
+        self._buffer = []
+        return data
+
+    def _stored(self, turn: int, size: int, took: int) -> None:
+        self.durable_turn = turn
+        self.fsyncs += 1
+        self.bytes_written += size
+        self._recent += (took - self._recent) // _LEARN
+        if len(self.sync_times) < MOST_TIMES:
+            self.sync_times.append(took)
 
     def close(self) -> None:
         """Let the node go: what waits is dropped, a sync under way ends unheard."""
@@ -272,11 +312,7 @@ class Wal:
             if self._closed.is_set():
                 break
             if error is None:
-                self.durable_turn = turn
-                self.fsyncs += 1
-                self.bytes_written += len(data)
-                if len(self.sync_times) < MOST_TIMES:
-                    self.sync_times.append(monotonic_ns() - began)
+                self._stored(turn, len(data), monotonic_ns() - began)
             self.syncing = False
             self._done(turn, error)
             if error is not None:
@@ -310,7 +346,11 @@ def append_note(fd: int, notes: Iterable[bytes]) -> None:
 
 def read_notes(path: Path) -> list[bytes]:
     """The notes that were appended whole; a process may have died within the last."""
-    data = path.read_bytes() if path.exists() else b""
+    return split_notes(path.read_bytes() if path.exists() else b"")[0]
+
+
+def split_notes(data: bytes) -> tuple[list[bytes], int]:
+    """The notes that are whole, and where the last of them ends."""
     notes, offset = [], 0
     while offset + 4 <= len(data):
         end = offset + 4 + int.from_bytes(data[offset : offset + 4], "little")
@@ -318,4 +358,4 @@ def read_notes(path: Path) -> list[bytes]:
             break
         notes.append(data[offset + 4 : end])
         offset = end
-    return notes
+    return notes, offset

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.runtime.engine import Engine, Scoped
+from bench.runtime.child import Scoped
+from bench.runtime.engine import Engine
 from bench.runtime.image import APPEND, COMPACT, DELETE, PUT, RESET, TRUNCATE, Image
 from bench.runtime.ray import storage
 from bench.runtime.ray.storage import Wal, append_note, encode_record, read_notes, read_wal, thaw
