@@ -10,7 +10,7 @@ import msgspec
 from ..checkers.verdict import Verdict
 from ..faults.spec import FaultRecord
 from ..history import History
-from ..trial import Bias, Floor, NodeCost
+from ..trial import Bias, ClockReport, Floor, NodeCost
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -58,6 +58,8 @@ class RunRecord:
         shed: operations the load could not start because too many were under way.
         load_end, run_end: ns: end of the load phase with faults; end of the liveness phase.
         leaders: (ns, node) each time a server began to lead, where the protocol has leaders.
+        clock: (ray) how the clocks of several machines differ; what that costs is not counted yet.
+        workers: (a cluster) what each process was: its nodes, machine, Ray node, and the code it ran.
         bound_by_generator: why the load generator, not the system, limited this run; empty if it did not.
     """
 
@@ -72,6 +74,8 @@ class RunRecord:
     leaders: list[tuple[int, str]] = field(default_factory=list)
     messages_server: int = 0
     messages_client: int = 0
+    messages_dropped: int = 0
+    messages_overflowed: int = 0
     events: int = 0
     trace_hash: str | None = None
     trace: list[TraceEvent] | None = None
@@ -79,4 +83,6 @@ class RunRecord:
     bias: Bias | None = None
     floor: Floor | None = None
     bound_by_generator: str = ""
+    clock: ClockReport | None = None
+    workers: list[dict[str, Any]] = field(default_factory=list)
     took_s: float = 0.0

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import log
 from random import Random
+
+import msgspec
 
 from protocols.node import Info, Ok, Outcome
 from protocols.requests import Cas, Read, Request, Write
@@ -42,6 +44,30 @@ ROW = (
 """Columns of the history in the order in which they become known."""
 
 OpenRow = tuple[int, int, int, int, int, int, int, int]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one of several generators drives.
+
+    Attributes:
+        number: of the generator, from 0; ``of``: how many there are.
+        first: the first of its clients; ``clients``: how many they are, one after the other.
+    """
+
+    number: int
+    of: int
+    first: int
+    clients: int
+
+
+def split(clients: int, generators: int) -> list[Part]:
+    """The parts of several generators: as many clients each as can be, in order."""
+    bounds = [number * clients // generators for number in range(generators + 1)]
+    return [
+        Part(number, generators, first, end - first)
+        for number, (first, end) in enumerate(pairwise(bounds))
+    ]
+
 
 KeyChooser = Callable[[int], int]
 """From the code of a function to the index of a key."""
@@ -123,15 +149,18 @@ class Load:
     """
 
     __slots__ = (
+        "_all_clients",
         "_arrivals",
         "_bounds",
-        "_clients",
         "_codes",
         "_constant",
         "_draw_key",
+        "_drawn",
         "_duration",
+        "_ended",
         "_free",
         "_gap",
+        "_mine",
         "_names",
         "_next_process",
         "_open",
@@ -143,6 +172,7 @@ class Load:
         "_record",
         "_rng",
         "_seen",
+        "_step",
         "_time",
         "_value",
         "builder",
@@ -160,6 +190,7 @@ class Load:
         functions: tuple[str, ...] = FUNCTIONS,
         *,
         max_open: int = MAX_OPEN,
+        part: Part | None = None,
     ) -> None:
         """Prepare the load.
 
@@ -169,30 +200,38 @@ class Load:
             duration: ns; no arrival of an open loop is later.
             functions: what the protocol's clients understand; the mix is restricted to them.
             max_open: operations under way beyond which an arrival is shed.
+            part: of one of several generators. All together have the arrivals that one would have, at the same times
+                and clients, and no two of them write the same value or use the same process.
         """
+        part = part or Part(0, 1, 0, workload.clients)
+        other = f"/{part.number}" if part.number else ""
         mix = effective_mix(workload.mix, functions)
-        self._clients = workload.clients
+        self._all_clients = workload.clients
+        self._mine = range(part.first, part.first + part.clients)
+        self._drawn = 0
+        self._step = part.of
         self._duration = duration
         self._constant = workload.arrival == "constant"
         self._gap = SECOND / workload.rate if workload.rate else 0.0
         self._time = 0.0
         # arrivals have their own source: what operations are made does not change when they come
         self._arrivals = Random(f"{seed}/load/arrivals")
-        self._rng = Random(f"{seed}/load/operations")
+        self._rng = Random(f"{seed}/load/operations{other}")
         self._codes = [FUNCTIONS.index(function) for function, _ in mix]
         self._bounds = list(accumulate(share for _, share in mix))[:-1]
         self._probe_codes = [code for code in (WRITE, READ, CAS) if code in self._codes]
         self._probes = 0
-        self._draw_key = key_chooser(workload, Random(f"{seed}/load/keys"))
+        self._draw_key = key_chooser(workload, Random(f"{seed}/load/keys{other}"))
         self._names = [f"k{index}" for index in range(workload.keys)]
         self._padding = bytes(workload.value_bytes - 8)
         self._seen = [NIL] * workload.keys
         self._previous = [NIL] * workload.keys
-        self._value = 0
+        self._value = part.number + 1 - part.of
         self._operation = 0
         self._open: dict[int, OpenRow] = {}
         self._free: list[list[int]] = [[] for _ in range(workload.clients)]
-        self._next_process = 0
+        self._ended = [-1] * workload.clients  # when each client's latest operation to end did
+        self._next_process = part.number
         self.builder = HistoryBuilder()
         self._record = tuple(self.builder.columns[name].append for name in ROW)
         self.max_open = max_open
@@ -210,20 +249,22 @@ class Load:
 
         Poisson arrivals pick a client at random, so that those of each client are Poisson too; constant ones go round.
         """
-        if not self._gap:
-            return None
-        if self._constant:
-            intended = round(self.offered * self._gap)
-            client = self.offered % self._clients
-        else:
-            self._time -= self._gap * log(1.0 - self._arrivals.random())
-            intended = int(self._time)
-            client = int(self._clients * self._arrivals.random())
-        if intended >= self._duration:
-            self._gap = 0.0
-            return None
-        self.offered += 1
-        return intended, client
+        while self._gap:
+            if self._constant:
+                intended = round(self._drawn * self._gap)
+                client = self._drawn % self._all_clients
+            else:
+                self._time -= self._gap * log(1.0 - self._arrivals.random())
+                intended = int(self._time)
+                client = int(self._all_clients * self._arrivals.random())
+            if intended >= self._duration:
+                self._gap = 0.0
+                break
+            self._drawn += 1
+            if client in self._mine:  # or it is another generator's
+                self.offered += 1
+                return intended, client
+        return None
 
     def start(self, client: int, intended: int, now: int) -> tuple[int, Request] | None:
         """Make the next operation for a client: (operation id, request); None if it is shed."""
@@ -250,7 +291,7 @@ class Load:
         if code == READ:
             request = Read(self._names[key])
         else:
-            self._value = argument = self._value + 1
+            self._value = argument = self._value + self._step
             value = argument.to_bytes(8, "big") + self._padding
             if code == WRITE:
                 request = Write(self._names[key], value)
@@ -258,12 +299,17 @@ class Load:
                 expected = self._expected(key)
                 believed = None if expected == NIL else expected.to_bytes(8, "big") + self._padding
                 request = Cas(self._names[key], believed, value)
+        ended = self._ended[client]
+        if now <= ended:
+            # The answer came before this question, at the same reading of the clock. Were the two times equal, a
+            # checker would have to take the operations for concurrent, and forgive a client that misses its own write.
+            now = ended + 1
         free = self._free[client]
         if free:
             process = free.pop()
         else:
             process = self._next_process
-            self._next_process = process + 1
+            self._next_process = process + self._step
         self._operation = operation = self._operation + 1
         self._open[operation] = (process, code, key, argument, expected, intended, now, client)
         return operation, request
@@ -283,7 +329,10 @@ class Load:
         if row is None:
             self.duplicates += 1
             return -1
-        process, code, key, argument, expected, _, _, client = row
+        process, code, key, argument, expected, _, invoked, client = row
+        if now < invoked:
+            now = invoked
+        self._ended[client] = now
         kind = type(outcome)
         result = NOTHING
         if kind is Info:
@@ -326,11 +375,26 @@ class Load:
         j(completed)
         k(outcome)
 
+    def opened(self, after: int) -> tuple[HistoryBuilder, int]:
+        """Operations made after number ``after`` that are under way, as rows that may have happened; the last number.
+
+        With the rows of all that ended, they are a whole history up to now: no value was seen that nobody wrote.
+        """
+        rows = HistoryBuilder()
+        record = tuple(rows.columns[name].append for name in ROW)
+        for operation in reversed(self._open):  # in the order in which they were made
+            if operation <= after:
+                break
+            for append, value in zip(record, (*self._open[operation], NOTHING, NEVER, INFO), strict=True):
+                append(value)
+        return rows, self._operation
+
     def abandon(self, now: int) -> int:
         """The run ends at ``now``: every operation under way may have happened. Returns how many there were."""
         count = len(self._open)
         for row in self._open.values():
-            assert row[6] <= now, "an operation was started after the end of the run"
+            latest = max(now, self._ended[row[-1]] + 1)
+            assert row[6] <= latest, "an operation was started after the end of the run"
             self._append(row, NOTHING, NEVER, INFO)
         self._open.clear()
         return count

@@ -16,13 +16,14 @@ from ..image import PUT, Image, Write
 class SimDisk:
     """Durable state of one node over all its lives."""
 
-    __slots__ = ("ever_written", "fsyncs", "full", "lost", "synced", "unsynced")
+    __slots__ = ("corrupt", "ever_written", "fsyncs", "full", "lost", "synced", "unsynced")
 
     def __init__(self) -> None:
         self.synced = Image()
         self.unsynced: list[tuple[int, list[Write]]] = []
         self.ever_written = False
         self.lost = False
+        self.corrupt = 0
         self.fsyncs = 0
         self.full = 0  # how many faults fill it
 
@@ -66,8 +67,11 @@ class SimDisk:
         self.unsynced = []
         return torn
 
-    def lose(self) -> None:
-        """The disk is replaced by an empty one."""
+    def lose(self, *, corrupt: bool = False) -> None:
+        """The disk is replaced by an empty one; or, with ``corrupt``, its first record is damaged, and all is cut."""
         self.synced = Image()
         self.unsynced = []
-        self.lost = self.ever_written
+        if corrupt:
+            self.corrupt = int(self.ever_written)
+        else:
+            self.lost = self.ever_written

@@ -41,6 +41,7 @@ class Injector:
         self.records: list[dict[str, Any]] = []
         self._undo: dict[int, Callable[[], None]] = {}
         self._next = 0
+        self._owner: dict[str, int] = {}  # who is down -> the fault that brought it down
         self.wiped: set[str] = set()
         self.over = False
         self.origin = 0
@@ -128,9 +129,13 @@ class Injector:
             for name in record["targets"]:
                 self.world._note("heal", name, "", record["kind"])
 
-    def _kill(self, machines: list[Machine], *, reset: bool) -> None:
-        """With ``reset``, the kernel lives and closes the dead process's streams; after a power loss nobody does."""
+    def _kill(self, machines: list[Machine], number: int, *, reset: bool) -> None:
+        """For the fault of that number, which alone may boot them again (what has been down for another stays so).
+
+        With ``reset``, the kernel lives and closes the dead process's streams; after a power loss nobody does.
+        """
         for machine in machines:
+            self._owner[machine.name] = number
             self.world.crash(machine)
             if reset:
                 for peer in self.world.machines.values():
@@ -140,12 +145,21 @@ class Injector:
                             lambda peer=peer, name=machine.name: self.world.disconnect(peer, name),  # type: ignore[misc]
                         )
 
-    def _boot(self, machines: list[Machine]) -> Callable[[], None]:
+    def _boot(self, machines: list[Machine], number: int) -> Callable[[], None]:
+        """Of those, the ones that the fault of that number has killed."""
+
         def boot() -> None:
             for machine in machines:
-                self.world.boot(machine)
+                if self._owner.get(machine.name) == number:
+                    del self._owner[machine.name]
+                    self.world.boot(machine)
 
         return boot
+
+    def _fell(self, fault: Fault, machines: list[Machine], down: int | None, *, reset: bool) -> None:
+        """They die now, and come back after ``down`` ns."""
+        number = self._record(fault, machines, down, self._boot(machines, self._next))
+        self._kill(machines, number, reset=reset)
 
     def _up(self, machines: list[Machine]) -> list[Machine]:
         return [machine for machine in machines if machine.engine is not None]
@@ -155,30 +169,26 @@ class Injector:
     def _crash(self, fault: spec.Crash) -> None:
         machines = self._up(self._machines(fault.target))
         if machines:
-            self._record(fault, machines, fault.down, self._boot(machines))
-            self._kill(machines, reset=True)
+            self._fell(fault, machines, fault.down, reset=True)
 
     def _crash_at_write(self, fault: spec.CrashAtWrite) -> None:
         def strike(machine: Machine) -> None:
             # Two of three promises are let pass, or whoever persists first in an election would always be the victim.
             if not self.over and machine.is_server and self.rng.random() < 0.33:
                 self.world.on_promise = None
-                self._record(fault, [machine], fault.down, self._boot([machine]))
-                self._kill([machine], reset=True)
+                self._fell(fault, [machine], fault.down, reset=True)
 
         self.world.on_promise = strike
 
     def _power_loss(self, fault: spec.PowerLoss) -> None:
         machines = self._up(self.world.servers)
         if machines:
-            self._record(fault, machines, fault.down, self._boot(machines))
-            self._kill(machines, reset=False)
+            self._fell(fault, machines, fault.down, reset=False)
 
     def _zone_loss(self, fault: spec.ZoneLoss) -> None:
         machines = self._up(self._machines(f"zone:{fault.zone}"))
         if machines:
-            self._record(fault, machines, fault.down, self._boot(machines))
-            self._kill(machines, reset=False)
+            self._fell(fault, machines, fault.down, reset=False)
 
     def _lose_disk(self, fault: spec.LoseDisk) -> None:
         """Never more than a minority over the whole run: beyond that no protocol can keep what it promised."""
@@ -188,21 +198,20 @@ class Injector:
             if machine.name in self.wiped or len(self.wiped) >= allowed:
                 continue
             self.wiped.add(machine.name)
-            self._record(fault, [machine], fault.down, self._boot([machine]))
-            self._kill([machine], reset=False)
-            machine.disk.lose()
+            self._fell(fault, [machine], fault.down, reset=False)
+            machine.disk.lose(corrupt=self.rng.random() < 0.5)
 
     def _rolling_restart(self, fault: spec.RollingRestart) -> None:
         """One after the other, whatever the others do."""
-        world = self.world
+        world, number = self.world, self._next
         for place, machine in enumerate(list(world.servers)):
             when = world.now + place * (fault.down + fault.gap)
 
             def restart(machine: Machine = machine) -> None:
                 if machine.engine is not None and not self.over:
                     world.admin(machine, Drain())
-                    self._kill([machine], reset=True)
-                    world.at(world.now + fault.down, lambda: world.boot(machine))
+                    self._kill([machine], number, reset=True)
+                    world.at(world.now + fault.down, self._boot([machine], number))
 
             world.at(when, restart)
         total = len(world.servers) * (fault.down + fault.gap)
@@ -214,10 +223,11 @@ class Injector:
             return
         for machine in machines:
             self.world.admin(machine, Drain())
+        number = self._record(fault, machines, fault.grace + fault.down, self._boot(machines, self._next))
         self.world.at(
-            self.world.now + fault.grace, lambda: None if self.over else self._kill(self._up(machines), reset=True)
+            self.world.now + fault.grace,
+            lambda: None if self.over else self._kill(self._up(machines), number, reset=True),
         )
-        self._record(fault, machines, fault.grace + fault.down, self._boot(machines))
 
     def _pause(self, fault: spec.Pause) -> None:
         machines = self._up(self._machines(fault.target))
@@ -362,7 +372,8 @@ class Injector:
         def undo() -> None:
             fill(-1)
             for machine in machines:
-                self.world.boot(machine)
+                if machine.engine is None and machine.name not in self._owner:
+                    self.world.boot(machine)
 
         fill(1)
         self._record(fault, machines, fault.length, undo)

@@ -65,6 +65,7 @@ class Simulation:
         self.world.on_crash = lambda machine: None if machine.is_server else self._client_died(machine)
         self._where: dict[int, int] = {}  # operation -> client index
         self._probing = False
+        self._probes: set[int] = set()  # operations of the liveness phase under way
         self._wanted: dict[int, int] = {}  # client index -> probes it still has to complete
         self._until = trial.duration
 
@@ -127,6 +128,8 @@ class Simulation:
         if begun is None:
             return  # shed: too many under way
         operation, request = begun
+        if self._probing:
+            self._probes.add(operation)
         machine = self.world.clients[client]
         if machine.engine is None:
             # Nobody is there to send it, so it definitely does not happen.
@@ -142,6 +145,9 @@ class Simulation:
             return
         self.load.finish(operation, outcome, at - self.started)
         if self._probing:
+            if operation not in self._probes:
+                return  # begun before the heal: that it ends says nothing about what is begun now
+            self._probes.remove(operation)
             if isinstance(outcome, Ok):
                 self._wanted[client] -= 1
             if self._wanted[client] > 0:
@@ -167,7 +173,8 @@ class Simulation:
         for operation in [each for each, client in self._where.items() if client == number]:
             del self._where[operation]
             self.load.finish(operation, Info("the client died"), now)
-            if self.trial.workload.rate is None or self._probing:
+            if operation in self._probes or (self.trial.workload.rate is None and not self._probing):
+                self._probes.discard(operation)
                 self.world.at(self.world.now + 1, lambda: self._again(number))
 
     # --- liveness ----------------------------------------------------------------------------------------------------
@@ -204,6 +211,7 @@ class Simulation:
         """Every client completes some operations, each after the other, within the time granted."""
         world = self.world
         self._probing = True
+        self._probes.clear()
         self._wanted = dict.fromkeys(range(len(world.clients)), PROBES)
         deadline = world.now + self.trial.liveness
         for client in self._wanted:

@@ -145,7 +145,7 @@ class World:
         for invariant in self._invariants if machine.is_server else ():
             invariant.restarted(machine.name)
         try:
-            engine.boot(lost=machine.disk.lost, torn=torn, corrupt=0)
+            engine.boot(lost=machine.disk.lost, torn=torn, corrupt=machine.disk.corrupt)
         except Exception as error:
             self._failed(machine, error)
             return

@@ -105,7 +105,7 @@ class Server(Node):
         self.round = 0
         self.term_committed = False
         self.role = FOLLOWER
-        if durable.lost:
+        if durable.lost or durable.corrupt:
             # It has forgotten votes and entries that others count on. Were it to vote or acknowledge, two majorities
             # could disagree; so it stays silent, like a crashed server, until it is replaced.
             self.role = AMNESIAC

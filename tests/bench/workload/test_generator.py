@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from bench.checkers.linearizability import check
 from bench.errors import UsageError
 from bench.history import FAIL, INFO, NEVER, NIL, NOTHING, OK
 from bench.workload.generator import STALE_CAS, Load, effective_mix, zipf_bounds
@@ -271,17 +272,18 @@ class TestHistory:
         load = Load(Workload(keys=1, mix=(("read", 0.4), ("write", 0.3), ("cas", 0.3))), 1, SECOND)
         rows = {}
         for step in range(200):
-            operation, request = load.start(2, step, step + 10)
+            operation, request = load.start(2, 100 * step, 100 * step + 10)
             outcome = (Ok(None), Fail("no"), Info("?"))[step % 3]
             if isinstance(request, Read) and isinstance(outcome, Ok):
                 outcome = Ok((42).to_bytes(8, "big") + bytes(8))
-            load.finish(operation, outcome, step + 20)
+            load.finish(operation, outcome, 100 * step + 20)
             rows[operation] = (request, outcome)
         history = load.history()
         assert len(history) == 200
         for row, (request, outcome) in enumerate(rows.values()):
             assert history.outcome[row] == {Ok: OK, Fail: FAIL, Info: INFO}[type(outcome)]
-            assert (history.intended[row], history.invoked[row], history.completed[row]) == (row, row + 10, row + 20)
+            assert (history.intended[row], history.invoked[row]) == (100 * row, 100 * row + 10)
+            assert history.completed[row] == 100 * row + 20
             assert (history.key[row], history.client[row]) == (0, 2)
             ok = isinstance(outcome, Ok)
             if isinstance(request, Read):
@@ -358,3 +360,35 @@ def test_open_loop_mean_is_not_biased_over_seeds():
     counts = [len(arrivals(Workload(rate=200.0), seed, SECOND)[1]) for seed in range(60)]
     assert statistics.mean(counts) == pytest.approx(200, rel=0.03)
     assert statistics.variance(counts) == pytest.approx(200, rel=0.5), "a Poisson count varies by its mean"
+
+
+class TestOrder:
+    """Two readings of one clock may be equal; a client's answer and its next question are not simultaneous."""
+
+    def test_a_question_that_follows_an_answer_is_later_than_it(self):
+        load = Load(Workload(clients=2, keys=1), 1, SECOND)
+        first, _ = load.start(0, 0, 5)
+        load.finish(first, Ok(None), 5)
+        second, _ = load.start(0, 5, 5)
+        other, _ = load.start(1, 5, 5)
+        load.finish(second, Fail("no"), 5)
+        load.finish(other, Fail("no"), 5)
+        history = load.history()
+        mine = history.client == 0
+        assert list(history.invoked[mine]) == [5, 6]
+        assert list(history.completed[mine]) == [5, 6]
+        assert list(history.invoked[~mine]) == [5], "the order of different clients stays open"
+
+    def test_a_client_that_misses_its_own_writes_is_found_out_in_a_closed_loop(self):
+        load = Load(Workload(keys=1, mix=(("write", 0.5), ("read", 0.5))), 1, SECOND)
+        value = older = None
+        now = 0
+        for _ in range(200):
+            operation, request = load.start(0, now, now)
+            now += 10
+            if isinstance(request, Read):
+                load.finish(operation, Ok(older), now)
+            else:
+                value, older = request.value, value
+                load.finish(operation, Ok(None), now)
+        assert check(load.history()).verdict == "invalid"

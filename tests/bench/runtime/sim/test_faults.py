@@ -153,9 +153,36 @@ def test_a_lost_disk_is_empty_and_no_more_than_a_minority_ever_loses_it() -> Non
         arrive(world, 0, name, Put("a", 1), "c1")
         injector.schedule(LoseDisk(at=10 * MS + int(name[1:]) * 10 * MS, target=name, down=MS))
     world.run(500 * MS)
-    assert [machine.disk.lost for machine in world.servers] == [True, True, False, False, False]
+    assert [machine.disk.lost or machine.disk.corrupt > 0 for machine in world.servers] == [True] * 2 + [False] * 3
     assert injector.wiped == {"n1", "n2"}
     assert [len(machine.disk.synced.keys) for machine in world.servers] == [0, 0, 1, 1, 1]
+
+
+def test_a_disk_is_lost_or_damaged_and_its_node_is_told_which() -> None:
+    told = set()
+    for seed in range(1, 9):
+        world, injector = setup(Hopeful, seed)
+        arrive(world, 0, "n1", Put("a", 1), "c1")
+        injector.schedule(LoseDisk(at=10 * MS, target="n1", down=MS))
+        world.run(20 * MS)
+        disk = world.machines["n1"].disk
+        assert disk.lost != bool(disk.corrupt) and disk.synced.keys == {}
+        told.add(disk.lost)
+    assert told == {True, False}
+
+
+def test_what_is_down_for_one_fault_is_not_booted_by_the_end_of_another() -> None:
+    world, injector = setup(Hopeful)
+    injector.schedule(Crash(at=10 * MS, target="n2", down=80 * MS))
+    injector.schedule(FullDisk(at=15 * MS, target="n2", length=10 * MS))
+    injector.schedule(DrainRestart(at=5 * MS, target="n2", grace=10 * MS, down=10 * MS))
+    injector.schedule(PowerLoss(at=50 * MS, down=60 * MS))
+    world.run(40 * MS)
+    assert "n2" not in up(world), "neither space nor the drain's end brings it back"
+    world.run(91 * MS)
+    assert up(world) == ["n2"], "its own fault's end does, whoever else has no power"
+    world.run(111 * MS)
+    assert up(world) == list(SERVERS)
 
 
 def test_crash_at_write_strikes_whoever_has_just_kept_a_promise() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bench.faults.spec import ClockDrift, Crash, Fault, FullDisk, Nemesis, Partition, Pause
+from bench.history import OK
 from bench.network import Constant, Network, Uniform
 from bench.runtime.record import RunRecord
 from bench.runtime.sim.run import Simulation
@@ -88,6 +89,29 @@ class Caller(Prompt):
         if message.number in self.waiting:
             self.waiting.remove(message.number)
             ctx.reply(message.number, Ok(None))
+
+
+class Closing(Node):
+    """A client that takes nothing up any more when the load is over, but still ends, late, what it took up before."""
+
+    def start(self, ctx: Context, durable: Durable) -> None:
+        self.born = ctx.monotonic()
+
+    @on_request(Read, Write, Cas)
+    def request(self, ctx: Context, operation: int, request: Any) -> None:
+        if ctx.monotonic() - self.born < 500 * MS:
+            ctx.set_timer("late", 400 * MS, operation)
+
+    @on_timer("late")
+    def late(self, ctx: Context, operation: int) -> None:
+        ctx.reply(operation, Ok(None))
+
+
+def test_what_was_begun_before_the_heal_is_no_sign_of_life() -> None:
+    record, _ = run(family_of(Echo, Closing), workload=Workload(clients=2, rate=100.0, mix=(("write", 1.0),)))
+    ended = record.history.completed[record.history.outcome == OK]
+    assert (ended > 500 * MS).sum() >= 4, "operations did end in the liveness phase"
+    assert verdict(record, "liveness")[0] == "invalid"
 
 
 class Jammed(Echo):
