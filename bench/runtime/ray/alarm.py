@@ -10,8 +10,9 @@ from array import array
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
-from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
+
+from .hostclock import SHIFT, monotonic_ns
 
 if TYPE_CHECKING:
     from .local import LocalNode
@@ -57,7 +58,7 @@ class Alarm:
             self._arm(when)
 
     def timer(self, delay: int, when: int, node: LocalNode, engine: Any, timer: Any) -> None:
-        """Call ``node.expire(engine, timer, when)`` at ``when``, in ``delay`` ns, if that is still its deadline then."""
+        """Call ``node.expire(engine, timer, when)`` at ``when``, in ``delay`` ns, if it is still its deadline then."""
         if delay < _FAR:
             self.at(when, node.expire, engine, timer, when)
             return
@@ -86,7 +87,7 @@ class Alarm:
 
     def _arm(self, when: int) -> None:
         self._armed = when
-        at = max(when, 1)  # 0 would disarm it
+        at = max(when - SHIFT, 1)  # of the kernel's clock; 0 would disarm it
         _libc.timerfd_settime(
             self._fd, _TFD_TIMER_ABSTIME, _timespec.pack(0, 0, at // 1_000_000_000, at % 1_000_000_000), None
         )

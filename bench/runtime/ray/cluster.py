@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ...address import probe
 from ...errors import HarnessError, UsageError
-from . import janitor
+from . import access, janitor
+from .bootstrap import disk_folder
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -27,7 +29,6 @@ ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 OBJECT_STORE = 80 * 2**20
-MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs")
 _SHORT = 40
 """Ray's sockets live below its folder, and their paths must fit into 107 bytes."""
 
@@ -108,7 +109,7 @@ class Cluster:
         if address is not None:
             probe(address)
         self.janitor = Janitor()
-        self.folder = Path(tempfile.mkdtemp(prefix="qb-", dir=disk_folder()))
+        self.folder = Path(tempfile.mkdtemp(prefix="qb-", dir=_disk_folder()))
         self.janitor.tell(f"folder {self.folder}")
         self._ray_folder: Path | None = None
         self._stderr: QuietStderr | None = None
@@ -118,6 +119,7 @@ class Cluster:
         self.embedded = False
         self.ip: str | None = None
         self.pids: set[int] = set()
+        self.ray_pids: dict[int, str] = {}
         try:
             self._connect(address, quiet)
         except BaseException:
@@ -147,13 +149,20 @@ class Cluster:
             }
             self.embedded = True
             self.ip = "127.0.0.1"
+        else:
+            address = access.find(address)
+            access.check(address)
         self._owned = True
         try:
             ray.init(address or "local", **options)
         except ConnectionError as error:
             raise UsageError(f"no Ray cluster answers at {address}: start one with ray start --head") from error
-        except (RuntimeError, OSError, ValueError, TimeoutError) as error:
-            raise HarnessError(f"Ray did not start: {str(error).strip().splitlines()[0]}") from error
+        except (RuntimeError, OSError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
+            lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+            if lines and lines[0].startswith("Version mismatch"):
+                what = " ".join(lines).rstrip(".")
+                raise UsageError(f"{what}: use the same Ray and Python as the cluster") from error
+            raise HarnessError(f"Ray did not start: {lines[0] if lines else type(error).__name__}") from error
 
     def _silence(self) -> None:
         """Ray reports each process that is killed, at length and on our output; here killing is what is asked for."""
@@ -174,6 +183,12 @@ class Cluster:
         self.pids.add(pid)
         self.janitor.tell(f"process {pid}")
 
+    def started_ray(self, pids: Iterable[int]) -> None:
+        """Processes of an embedded Ray: some notice only after half a minute that the rest of it is dead."""
+        for pid in set(pids) - self.ray_pids.keys() - self.pids:
+            self.ray_pids[pid] = janitor.started(pid)
+            self.janitor.tell(f"process {pid}")
+
     def ended(self, pid: int) -> None:
         """It is dead, and its number may be given to another process."""
         self.pids.discard(pid)
@@ -188,6 +203,11 @@ class Cluster:
         if self._owned and ray is not None and ray.is_initialized():
             ray.shutdown()
         self._owned = False
+        for pid, when in self.ray_pids.items():
+            if when and janitor.started(pid) == when:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        self.ray_pids.clear()
         deadline = time.monotonic() + 5
         while any(_alive(pid) for pid in self.pids) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -214,25 +234,11 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def file_system(folder: str | os.PathLike[str]) -> str:
-    """The type of the file system that a folder is on, as /proc/mounts names it."""
-    real = os.path.realpath(folder)
-    best, kind = "", ""
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, where, what, *_ = line.split(" ")
-        inside = real == where or real.startswith(where.rstrip("/") + "/")
-        if inside and len(where) >= len(best):
-            best, kind = where, what
-    return kind
-
-
-def disk_folder() -> str:
-    """A folder for temporary files on a real disk: a sync to memory would cost nothing, and mean as much."""
-    folders = [tempfile.gettempdir(), "/var/tmp", os.getcwd()]
-    for folder in folders:
-        if os.access(folder, os.W_OK) and file_system(folder) not in MEMORY_FILE_SYSTEMS:
-            return folder
-    return folders[0]
+def _disk_folder() -> str:
+    try:
+        return disk_folder(os.getcwd())
+    except RuntimeError as error:
+        raise UsageError(str(error)) from None
 
 
 def short_folder() -> str:

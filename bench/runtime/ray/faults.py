@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from time import monotonic_ns
 from typing import Any
 
 from protocols.node import AddServer, RemoveServer
@@ -17,6 +16,7 @@ from ...faults.notation import format_fault
 from ...faults.spec import SIM_ONLY, Fault, FaultRecord
 from ...faults.targets import partition_groups, resolve
 from ...network.latency import Latency
+from .hostclock import monotonic_ns
 from .orders import Conditions, Event, LinkTrouble, NodeTrouble
 from .pool import DutyCycle, Seat
 from .supervisor import Slot, Supervisor
@@ -41,6 +41,7 @@ class Injector:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = count()
         self._undo: dict[int, Callable[[], None]] = {}
+        self._owner: dict[str, int] = {}  # who is down -> the fault that brought it down
         self._pending: set[int] = set()  # faults whose victims wait for processes to be created
         self._cuts: Counter[Pair] = Counter()
         self._extra: dict[Pair, list[Latency]] = {}
@@ -183,12 +184,18 @@ class Injector:
                 self.records[number]["end"] = monotonic_ns()
 
     def _boot(self, names: list[str], number: int = -1, at: int = 0) -> None:
-        """Boot them, at ``at`` or as soon as processes are there for them; nothing else waits for that."""
+        """Boot those that the fault of that number has killed, at ``at`` or as soon as processes are there for them.
+
+        What has been down for another fault stays so. Nothing else waits for it.
+        """
         if not self.over and not self.supervisor.can_boot(names):
             self._pending.add(number)
             self.at(monotonic_ns() + RETRY, lambda: self._boot(names, number))
             return
-        booted = self.supervisor.boot(names, at)
+        mine = [name for name in names if self._owner.get(name) == number]
+        for name in mine:
+            del self._owner[name]
+        booted = self.supervisor.boot(mine, at)
         self._pending.discard(number)
         if number >= 0:
             self.records[number]["end"] = booted
@@ -207,10 +214,14 @@ class Injector:
             self._forget(names)
             self.supervisor.kill(names)
             number = len(self.records)
+            self._own(names, number)
             # the order goes out a little ahead, so that the node is back exactly when it should be
             ahead = None if down is None else max(0, down - BOOT_AHEAD)
             due = start + (down or 0)
             self._record(fault, names, ahead, lambda: self._boot(names, number, due), start)
+
+    def _own(self, names: list[str], number: int) -> None:
+        self._owner.update(dict.fromkeys(names, number))
 
     def _forget(self, names: list[str]) -> None:
         """A stopped process dies as any other, and the next one runs."""
@@ -238,6 +249,7 @@ class Injector:
                     supervisor.tell(name, "drain", name)
                     self._forget([name])
                     supervisor.kill([name])
+                    self._own([name], -1)
                     self.at(monotonic_ns() + fault.down, lambda: self._boot([name]))
 
             self.at(start + place * (fault.down + fault.gap), restart)
@@ -252,8 +264,10 @@ class Injector:
             self.supervisor.tell(name, "drain", name)
 
         def kill() -> None:
-            self._forget(names)
-            self.supervisor.kill(names)
+            if not self.over:
+                self._forget(names)
+                self._own(self._up(names), number)
+                self.supervisor.kill(names)
 
         self.at(monotonic_ns() + fault.grace, kill)
         number = len(self.records)
@@ -402,7 +416,7 @@ class Injector:
                 table[name] -= amount
             self.supervisor.impose()
             if table is self._full:
-                self.supervisor.boot(names)  # those that died of it
+                self.supervisor.boot([name for name in names if name not in self._owner])  # those that died of it
 
         self._record(fault, names, length, undo, start)
 

@@ -1,104 +1,229 @@
 """The floor: what this machine or cluster does without a protocol. No live result can pass it.
 
-Three measurements, each below a second: the bare link between two host processes (round trip, and messages a second),
-the null protocol on this very runtime, and a bare replicated log, written without the runtime: a leader and two
-followers, group commit, fdatasync.
+Measured are the bare link between two host processes (:mod:`.bare`), the null protocol on this very runtime, a bare
+replicated log (:mod:`.bare_log`), and how late injected delays and timers are (:mod:`.precision`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...trial import Floor, Trial
+from ...trial import DelayError, Floor, Trial
 from ...workload.spec import PRESETS, Workload
-from .bare import ClientsOrder, LinkOrder, LogOrder
+from .bare import LinkOrder
+from .bare_log import ClientsOrder, LogOrder
 from .pool import Seat, answers
+from .precision import DelayOrder, TimerOrder
 
 if TYPE_CHECKING:
     from .session import RaySession
 
-RTT_S, RATE_S, NULL_S, LOG_WARMUP_S, LOG_S = 0.3, 0.5, 0.8, 0.2, 0.8
+NULL_WARMUP_S = 0.2
+"""Seconds at the start of the null protocol that do not count."""
 NULL_CLIENTS = 64
-ANSWER_S = 10.0
+"""Clients that saturate the null protocol."""
+WINDOWS = (16, 64, 256, 1024)
+"""Messages under way on the bare link where its rate is measured."""
+LOG_CLIENTS = (1, 16, 64, 256)
+"""Of the bare log, where the whole floor is asked for."""
+DELAYS = (300_000, 1_400_000, 2_500_000, 10_000_000, 100_000_000)
+"""One-way delays in ns: some fall between the milliseconds that event loops round to."""
+ANSWER_S = 15.0
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
 
+Say = Callable[[str], None]
 
-def measure(session: RaySession | str | None, clients: int) -> Floor:
-    """Measure the floor, in about 4 s.
+
+@dataclass(frozen=True)
+class Lengths:
+    """Seconds that each measurement takes."""
+
+    rtt: float = 0.2
+    rate: float = 0.15
+    null: float = 0.7
+    log_warmup: float = 0.15
+    log: float = 0.6
+    delays: float = 0.4
+    timers: float = 0.4
+
+
+WHOLE = Lengths(rtt=0.6, rate=0.4, null=1.2, log_warmup=0.2, log=1.0, delays=2.5, timers=2.0)
+"""Where the floor is what is asked for, not the company of a trial."""
+
+
+def measure(
+    session: RaySession | str | None,
+    clients: int,
+    *,
+    whole: bool = False,
+    known: Floor | None = None,
+    progress: Say | None = None,
+) -> Floor:
+    """Measure the floor, in about 4 s, or 25 s for the ``whole`` of it.
 
     Args:
         session: where; or the address of a cluster, or None for an embedded Ray, both only for this measurement.
-        clients: of the bare log's closed loop.
+        clients: of the closed loops of null protocol and bare log.
+        whole: take longer, measure the bare log at several numbers of clients, and links by actor calls too.
+        known: an earlier floor of this session, whose saturated null protocol need not be measured again.
+        progress: called with a few words before each measurement.
 
     Raises:
         HarnessError: a process does not answer.
         UsageError: no cluster answers at the address.
     """
+    say = progress or (lambda text: None)
     if session is None or isinstance(session, str):
         from .session import RaySession
 
+        say("starting Ray")
         with RaySession(session) as own:
-            return measure(own, clients)
-    null = _null(session)
+            return measure(own, clients, whole=whole, progress=progress)
+    lengths = WHOLE if whole else Lengths()
+    null, peak = _null(session, clients, lengths, say, 0.0 if known is None else known.null_peak_messages_s)
     seats = session.pool.take(4)
     folder = session.cluster.folder / "floor"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        rtt, rate = _link(seats)
-        log = _log(seats, folder, clients)
+        bench = _Bench(seats, lengths, say)
+        rtt, windows = bench.link()
+        log, fsync = bench.log([str(session.pool.folder(seat, folder)) for seat in seats], clients, whole)
+        delays = bench.delays()
+        idle, busy = bench.timers()
     finally:
         with contextlib.suppress(Exception):
-            _ask(dict.fromkeys(map(str, range(4)), ("stop", b"")), seats)
+            for part in ("precision-stop", "stop"):
+                _ask(dict.fromkeys(map(str, range(4)), (part, b"")), seats)
         session.pool.give_back(seats)
         shutil.rmtree(folder, ignore_errors=True)
-    return Floor(link_rtt_s=rtt, link_messages_s=rate, null_messages_s=null, log_ops_s=log)
+    ray_rtt, ray_rate = _ray_link(session, say) if whole else (0.0, 0.0)
+    return Floor(
+        clients=clients,
+        link_rtt_s=rtt,
+        link_messages_s=max(rate for _, rate in windows),
+        link_windows=windows,
+        null_messages_s=null,
+        null_peak_messages_s=peak,
+        log_ops_s=dict(log)[clients],
+        log_clients=log,
+        fsync_p50_s=fsync[0],
+        fsync_p99_s=fsync[1],
+        delays=delays,
+        timer_idle_p50_s=idle[0],
+        timer_idle_p99_s=idle[1],
+        timer_busy_p50_s=busy[0],
+        timer_busy_p99_s=busy[1],
+        ray_link_rtt_s=ray_rtt,
+        ray_link_messages_s=ray_rate,
+    )
 
 
-def _ask(parts: dict[str, tuple[str, bytes]], seats: list[Seat]) -> dict[str, Any]:
+def _ask(parts: dict[str, tuple[str, bytes]], seats: Sequence[Seat]) -> dict[str, Any]:
     """Have seats (by number, as text) run parts; what they return, decoded."""
     refs = {name: seats[int(name)].actor.bare.remote(part, order) for name, (part, order) in parts.items()}
     found = answers(refs, ANSWER_S, "for the floor")
     return {name: _decode(answer) if answer else None for name, answer in found.items()}
 
 
-def _ip(seat: Seat) -> str:
-    assert seat.greeting is not None
-    return seat.greeting.ip
+class _Bench:
+    """Four host processes at hand."""
+
+    def __init__(self, seats: Sequence[Seat], lengths: Lengths, say: Say) -> None:
+        self._seats = seats
+        self._lengths = lengths
+        self._say = say
+
+    def _one(self, seat: int, part: str, order: Any = None) -> Any:
+        return _ask({str(seat): (part, b"" if order is None else _encode(order))}, self._seats)[str(seat)]
+
+    def _ip(self, seat: int) -> str:
+        greeting = self._seats[seat].greeting
+        assert greeting is not None
+        return greeting.ip
+
+    def link(self) -> tuple[float, tuple[tuple[int, float], ...]]:
+        """(round trip in s, (messages under way, messages/s))."""
+        self._say("the bare link")
+        port, ip, lengths = self._one(0, "echo"), self._ip(0), self._lengths
+        rtt, _ = self._one(1, "link", LinkOrder(ip, port, 1, lengths.rtt))
+        rates = [(window, self._one(1, "link", LinkOrder(ip, port, window, lengths.rate))[1]) for window in WINDOWS]
+        return rtt, tuple(rates)
+
+    def log(
+        self, folders: Sequence[str], clients: int, whole: bool
+    ) -> tuple[tuple[tuple[int, float], ...], tuple[float, float]]:
+        """((clients, operations/s), (median, 99th percentile) of the leader's syncs with ``clients`` in s)."""
+        lengths = self._lengths
+        orders = {str(number): ("follower", _encode(LogOrder(f"{folders[number]}/{number}"))) for number in (1, 2)}
+        ports = _ask(orders, self._seats)
+        followers = tuple((self._ip(int(name)), ports[name]) for name in ("1", "2"))
+        port, ip = self._one(0, "leader", LogOrder(f"{folders[0]}/0", followers)), self._ip(0)
+        rates, syncs = [], (0.0, 0.0)
+        for count in sorted({clients, *LOG_CLIENTS}) if whole else (clients,):
+            self._say(f"the bare replicated log, {count} client{'s' if count > 1 else ''}")
+            order = ClientsOrder(ip, port, count, lengths.log_warmup, lengths.log)
+            rates.append((count, self._one(3, "clients", order)))
+            times = self._one(0, "sync-times")
+            if count == clients:
+                syncs = times
+        return tuple(rates), syncs
+
+    def delays(self) -> tuple[DelayError, ...]:
+        """Of the runtime's injected delays, between two processes of one machine; empty if there are no such."""
+        self._say("injected delays")
+        count = range(len(self._seats))
+        pairs = ((i, j) for i in count for j in count if i != j and self._machine(i) == self._machine(j))
+        receiver, sender = next(pairs, (-1, -1))
+        if receiver < 0:
+            return ()  # a delay of one way cannot be measured between two clocks
+        port = self._one(receiver, "delay-receive")
+        self._one(sender, "delay-send", DelayOrder(self._ip(receiver), port, DELAYS, self._lengths.delays))
+        found = self._one(receiver, "delay-errors")
+        return tuple(
+            DelayError(asked_s=asked / 1e9, p50_s=p50, p99_s=p99) for asked, (p50, p99) in sorted(found.items())
+        )
+
+    def _machine(self, seat: int) -> str:
+        greeting = self._seats[seat].greeting
+        assert greeting is not None
+        return greeting.machine
+
+    def timers(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Lateness of timers, (median, 99th percentile) in s: idle, and with every core busy."""
+        self._say("timers")
+        idle = self._one(0, "timers", TimerOrder(self._lengths.timers, False))
+        self._say("timers, with every core busy")
+        return idle, self._one(0, "timers", TimerOrder(self._lengths.timers, True))
 
 
-def _link(seats: list[Seat]) -> tuple[float, float]:
-    port = _ask({"0": ("echo", b"")}, seats)["0"]
-    order = LinkOrder(_ip(seats[0]), port, RTT_S, RATE_S)
-    rtt, rate = _ask({"1": ("link", _encode(order))}, seats)["1"]
-    return rtt, rate
+def _null(session: RaySession, clients: int, lengths: Lengths, say: Say, peak: float) -> tuple[float, float]:
+    """Messages/s of the null protocol, requests and answers together: with ``clients``, and saturated (``peak``)."""
+    found: dict[int, float] = {}
+    for count in dict.fromkeys((clients, clients if peak else max(clients, NULL_CLIENTS))):
+        say(f"the null protocol, {count} client{'s' if count > 1 else ''}")
+        trial = Trial(
+            protocol="null",
+            runtime="ray",
+            nodes=1,
+            duration=round(lengths.null * 1e9),
+            workload=Workload(clients=count, mix=PRESETS["write-only"]),
+        )
+        completed, start = session.run(trial).history.completed, round(NULL_WARMUP_S * 1e9)
+        counted = int(((completed >= start) & (completed < trial.duration)).sum())
+        found[count] = 2 * counted / (lengths.null - NULL_WARMUP_S)
+    return found[clients], max(peak, *found.values())
 
 
-def _log(seats: list[Seat], folder: Path, clients: int) -> float:
-    orders = {str(number): ("follower", _encode(LogOrder(str(folder / str(number))))) for number in (1, 2)}
-    ports = _ask(orders, seats)
-    followers = tuple((_ip(seats[int(name)]), ports[name]) for name in ("1", "2"))
-    port = _ask({"0": ("leader", _encode(LogOrder(str(folder / "0"), followers)))}, seats)["0"]
-    order = ClientsOrder(_ip(seats[0]), port, clients, LOG_WARMUP_S, LOG_S)
-    rate: float = _ask({"3": ("clients", _encode(order))}, seats)["3"]
-    return rate
+def _ray_link(session: RaySession, say: Say) -> tuple[float, float]:
+    """(round trip in s, messages/s) of a bare link by Ray's actor calls."""
+    from .bare_ray import measure_ray_link
 
-
-def _null(session: RaySession) -> float:
-    """Messages a second, requests and answers together, of the null protocol at its fullest."""
-    trial = Trial(
-        protocol="null",
-        runtime="ray",
-        nodes=1,
-        duration=round(NULL_S * 1e9),
-        workload=Workload(clients=NULL_CLIENTS, mix=PRESETS["write-only"]),
-    )
-    record = session.run(trial)
-    completed = record.history.completed
-    return 2 * int(((completed >= 0) & (completed < trial.duration)).sum()) / NULL_S
+    say("a bare link by actor calls")
+    return measure_ray_link(session)

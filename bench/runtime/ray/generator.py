@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Callable, Sequence
-from time import monotonic_ns, process_time_ns
+from time import process_time_ns
 from typing import Any
 
 import msgspec
@@ -13,10 +13,12 @@ import msgspec
 from protocols.node import Fail, Info, Ok, Outcome
 
 from ...trial import Trial
-from ...workload.generator import Load
+from ...workload.generator import MAX_OPEN, Load, Part
 from .alarm import Alarm
+from .hostclock import monotonic_ns
 from .local import LocalNode
 from .orders import LoadReport
+from .saving import UP_TO
 
 PROBES = 2
 """Operations each client must complete after the heal."""
@@ -34,18 +36,29 @@ class Generator:
     """Times are ns from the start of the load, except where they are said to be of CLOCK_MONOTONIC."""
 
     def __init__(
-        self, trial: Trial, functions: tuple[str, ...], alarm: Alarm, clients: Sequence[LocalNode], hand_over: HandOver
+        self,
+        trial: Trial,
+        functions: tuple[str, ...],
+        alarm: Alarm,
+        clients: Sequence[LocalNode],
+        hand_over: HandOver,
+        part: Part | None = None,
     ) -> None:
-        self.load = Load(trial.workload, trial.seed, trial.duration, functions)
+        most = MAX_OPEN // (part.of if part is not None else 1)
+        self.load = Load(trial.workload, trial.seed, trial.duration, functions, max_open=most, part=part)
         self._closed_loop = trial.workload.rate is None
         self._duration = trial.duration
         self._alarm = alarm
-        self._clients = clients
-        self._numbers = {id(client): number for number, client in enumerate(clients)}
+        first = part.first if part is not None else 0
+        self._mine = range(first, first + len(clients))
+        # by number; those of other generators are never looked up
+        self._clients = [*(clients[0] for _ in range(first)), *clients]
+        self._numbers = {id(client): number for number, client in zip(self._mine, clients, strict=True)}
         self._hand_over = hand_over
         self._started = 0
         self._over = False
         self._probing = False
+        self._probes: set[int] = set()  # operations of the liveness phase under way
         self._wanted: dict[int, int] = {}
         self._served: asyncio.Event = asyncio.Event()
         self._lateness: array[int] = array("q")
@@ -63,7 +76,7 @@ class Generator:
     def _begin_load(self) -> None:
         self._cpu_began = process_time_ns()
         if self._closed_loop:
-            for client in range(len(self._clients)):
+            for client in self._mine:
                 self._again(client)
         else:
             self._next_arrival()
@@ -96,6 +109,7 @@ class Generator:
         begun: tuple[int, Any] | None
         if self._probing:
             begun = self.load.probe(client, now)
+            self._probes.add(begun[0])
         else:
             begun = self.load.start(client, intended, now)
             if not self._closed_loop:
@@ -117,6 +131,9 @@ class Generator:
         if client < 0:
             return
         if self._probing:
+            if operation not in self._probes:
+                return  # begun before the heal: that it ends says nothing about what is begun now
+            self._probes.remove(operation)
             if type(outcome) is Ok:
                 self._wanted[client] -= 1
             if self._wanted[client] > 0:
@@ -149,7 +166,8 @@ class Generator:
         now = self._now()
         for operation in self.load.under_way(number):
             self.load.finish(operation, Info("the client died"), now)
-            if self._closed_loop or self._probing:
+            if operation in self._probes or (self._closed_loop and not self._probing):
+                self._probes.discard(operation)
                 self._alarm.at(monotonic_ns() + 1, self._again, number)
 
     # --- the end -----------------------------------------------------------------------------------------------------
@@ -157,8 +175,9 @@ class Generator:
     async def probe(self, limit: int) -> list[str]:
         """Every client completes some operations one by one; the names of those that did not within ``limit`` ns."""
         self._probing = True
+        self._probes.clear()
         self._served.clear()
-        self._wanted = dict.fromkeys(range(len(self._clients)), PROBES)
+        self._wanted = dict.fromkeys(self._mine, PROBES)
         for client in self._wanted:
             self._again(client)
         try:
@@ -171,19 +190,21 @@ class Generator:
         return late
 
     def unsaved(self) -> bytes:
-        """The rows recorded since the last call, encoded; see :func:`bench.runtime.ray.saving.read_rows`.
+        """The rows recorded since the last call, and the time up to which they go, encoded; see :mod:`.saving`.
 
         Operations that began since then and are under way come as rows that may have happened, once; how they end is
         another row (see :func:`bench.history.storage.settle`). So what is saved is a whole history at any time.
         """
+        if not self._started:
+            return b""
         columns = self.load.builder.columns
         first, self._saved = self._saved, len(self.load.builder)
         opened, self._opened = self.load.opened(self._opened)
-        if first == self._saved and not len(opened):
-            return b""
-        return _encode(
-            {name: (column[first : self._saved] + opened.columns[name]).tobytes() for name, column in columns.items()}
-        )
+        note = {UP_TO: self._now().to_bytes(8, "little", signed=True)}
+        if first != self._saved or len(opened):
+            for name, column in columns.items():
+                note[name] = (column[first : self._saved] + opened.columns[name]).tobytes()
+        return _encode(note)
 
     def report(self) -> LoadReport:
         """End: what is under way may have happened."""

@@ -12,7 +12,7 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic_ns, process_time_ns
+from time import process_time_ns
 from typing import Any
 
 import msgspec
@@ -22,11 +22,14 @@ from protocols.node import Drain
 from ...mutation import load_family
 from ...provenance import code_version
 from .alarm import Alarm
+from .clocks import answer_time
+from .hostclock import clock_id, monotonic_ns
 from .interface import Hub, Nobody
 from .link import Door
 from .local import ADMIN, CPU, FENCED
 from .orders import Conditions, Greeting, HostReport, NodeStatus, Peers, Plan, Started
 from .saving import history_file, read_from
+from .sensors import Sensor
 from .stage import Stage
 
 CONNECT_S = 2.0
@@ -41,25 +44,23 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
 
 
-def machine_id() -> str:
-    """Equal for processes that share a kernel, and so CLOCK_MONOTONIC."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 class Host:
     """See the module. Public coroutines are the supervisor's orders; see :mod:`.orders`."""
 
     def __init__(self, ip: str) -> None:
         """Prepare; ``ip`` is the address to listen at; empty: this machine's, as its cluster knows it."""
-        self._machine = machine_id()
+        self._machine = clock_id()
         self._ip = ip
         self._door = Door(self._hub)
         self._alarm: Any = None
         self._stage: Stage | None = None
+        self._answers_time = False
         self._warm: set[tuple[str, str]] = set()
         self._cpu_began = 0
         self._gc_began = 0
-        self._gc_pause = 0
+        self._gc_pause = self._gc_total = 0
+        self._sensor: Sensor | None = None
+        self._late_before = 0  # timers, when the load began
 
     @property
     def stage(self) -> Stage:
@@ -80,6 +81,9 @@ class Host:
             sys.setswitchinterval(SWITCH_S)
             gc.callbacks.append(self._on_gc)
         ip, port = await self._door.open(self._ip)
+        if not self._answers_time:
+            self._answers_time = True
+            await answer_time(ip, port, lambda: None if self._stage is None else self._stage.plan.token)
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
         here, code = str(Path(__file__).parents[2] / "__init__.py"), code_version() if verified else ""
         return _encode(Greeting(os.getpid(), ip, port, self._machine, node, here, monotonic_ns(), code))
@@ -105,7 +109,8 @@ class Host:
         self._stage = Stage(plan, self._alarm, self._machine)
         self._cpu_began = process_time_ns()
         gc.collect()  # of the last trial
-        self._gc_pause = 0
+        self._gc_pause = self._gc_total = self._late_before = 0
+        self._sensor = None
         self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, self._stage)
 
     async def boot(self, at: int) -> bytes:
@@ -165,6 +170,10 @@ class Host:
     async def beat(self) -> None:
         """Answered: this process is there; see :mod:`.watch`."""
 
+    async def clock(self) -> int:
+        """What its clock shows now, ns; see :mod:`.clocks`, which asks by datagrams where it can."""
+        return monotonic_ns()
+
     async def status(self) -> bytes:
         """A look at every node: a list of :class:`NodeStatus`."""
         found = []
@@ -209,6 +218,29 @@ class Host:
 
     # --- the load ----------------------------------------------------------------------------------------------------
 
+    async def load_begins(self, length: int) -> None:
+        """The load begins about now and takes so many ns: what it costs is measured from here to there."""
+        stage = self.stage
+        self._save_cpu(stage)
+        self._gc_pause = self._gc_total = 0
+        self._late_before = len(self._alarm.lateness)
+        self._sensor = Sensor()
+        end = monotonic_ns() + length
+        for node in stage.nodes.values():
+            node.load_begins(end)
+        self._alarm.at(end, self._load_ends, stage, self._sensor)
+
+    def _load_ends(self, stage: Stage, sensor: Sensor) -> None:
+        if self._stage is stage:
+            sensor.end()
+            self._watch_load(stage)
+
+    def _watch_load(self, stage: Stage) -> None:
+        now = monotonic_ns()
+        self._save_cpu(stage)
+        for node in stage.nodes.values():
+            node.watch_load(now)
+
     async def start_load(self, start: int) -> None:
         """Begin the load at ``start`` (CLOCK_MONOTONIC of this machine, ns)."""
         assert self.stage.generator is not None
@@ -237,16 +269,20 @@ class Host:
         """A :class:`HostReport`."""
         stage = self.stage
         self._save_cpu(stage)
-        lateness = self._alarm.lateness
+        lateness = self._alarm.lateness[self._late_before :]
         step = max(1, len(lateness) // LATENESS_SAMPLE)
         return _encode(
             HostReport(
                 host=stage.plan.host,
                 nodes=tuple(node.report() for node in stage.nodes.values()),
                 timer_lateness=tuple(lateness[::step]),
+                timer_latest=max(lateness, default=0),
                 gc_pause=self._gc_pause,
+                gc_total=self._gc_total,
                 refused=stage.wires.refused,
                 stale=stage.wires.stale,
+                generates=stage.generator is not None,
+                machine=(self._sensor or Sensor()).report(self._machine, self._ip, Path(stage.plan.folder)),
             )
         )
 
@@ -254,11 +290,13 @@ class Host:
         if phase == "start":
             self._gc_began = monotonic_ns()
         else:
-            self._gc_pause = max(self._gc_pause, monotonic_ns() - self._gc_began)
+            pause = monotonic_ns() - self._gc_began
+            self._gc_pause = max(self._gc_pause, pause)
+            self._gc_total += pause
 
     def _housekeeping(self, stage: Stage) -> None:
         if self._stage is stage:
-            self._save_cpu(stage)
+            self._watch_load(stage)
             for node in stage.nodes.values():
                 node.save_notes()
                 node.count_turns()
@@ -272,6 +310,7 @@ class Host:
 
     async def bare(self, name: str, order: bytes) -> bytes:
         """Run a part of the floor's measurements, which use this process but nothing else of this class."""
-        from . import bare, bare_ray
+        from . import bare, bare_log, bare_ray, precision
 
-        return await {**bare.PARTS, **bare_ray.PARTS}[name](self._ip, order)
+        parts = {**bare.PARTS, **bare_log.PARTS, **precision.PARTS, **bare_ray.PARTS}
+        return await parts[name](self._ip, order)

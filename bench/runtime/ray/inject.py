@@ -24,6 +24,7 @@ class Injector:
     Attributes:
         plain: messages pass at once and untouched: the fast path.
         dropped: messages lost here.
+        held: bytes of the messages that are under way, about.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Injector:
         "_network",
         "_rng",
         "dropped",
+        "held",
         "plain",
     )
 
@@ -52,6 +54,7 @@ class Injector:
         self._last = 0
         self._free_at = 0
         self.dropped = 0
+        self.held = 0
         self.settle(None)
 
     def settle(self, trouble: LinkTrouble | None) -> None:

@@ -8,7 +8,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import monotonic_ns, time_ns
+from time import time_ns
 from typing import Any
 
 import msgspec
@@ -20,9 +20,11 @@ from ..sim.clock import EPOCH, Clock
 from ..world import TimerId
 from .alarm import Alarm
 from .codec import message_decoder, size_received
+from .hostclock import monotonic_ns
 from .interface import BUFFER_LIMIT
-from .orders import MarkNote, NodeReport, NodeTrouble
-from .storage import Wal, append_note, read_notes, thaw
+from .orders import LoadCost, MarkNote, NodeReport, NodeTrouble
+from .records import thaw
+from .storage import Wal, append_note, read_notes
 from .trust import Trust
 
 MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED = range(7)
@@ -30,9 +32,14 @@ MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED = range(7)
 LIVES, TURNS, TO_SERVERS, TO_CLIENTS, FRAMES, BYTES, FSYNCS, DROPPED, CPU, RECOVERED, TORN, CORRUPT = range(12)
 OVERFLOWED = 12
 """Places in the counters' file, which is mapped into memory: what was counted outlives SIGKILL, at no cost a count."""
+LOAD_END, LOAD_BEGUN, LOAD_OVER = 13, 14, 15
+"""When the load ends (ns), and whether the counters at its beginning and its end have been kept, in the next places."""
+_KEPT = 16
 _COUNTERS = 64
 _FLAGS = os.O_CREAT | os.O_CLOEXEC
 _SYNC_SAMPLE = 2000
+FORMER_S = 10.0
+"""Seconds that a boot waits for a write of the last life in this process; rarely any, for down times are longer."""
 UNCERTAINTY = 1_000_000
 """ns: half the width of the TrueTime interval of machines that are kept in step."""
 _PERIOD = 10_000_000
@@ -78,6 +85,7 @@ class LocalNode:
         self.folder = folder
         self.engine: Engine | None = None
         self.wal: Wal | None = None
+        self._former: Wal | None = None  # of the last life in this process
         self.deadlines: dict[TimerId, int] = {}
         self.paused = False
         self.waiting: deque[tuple[int, Any, Any]] = deque()
@@ -118,6 +126,9 @@ class LocalNode:
             Exception: whatever the node's ``start`` raises.
         """
         assert self.engine is None
+        if self._former is not None and not self._former.join(FORMER_S):
+            raise OSError(f"{self.name}: the disk has not ended a write of the last life within {FORMER_S:g} s")
+        self._former = None
         life = self.counters[LIVES] = self.counters[LIVES] + 1
         self.turns_before = self.counters[TURNS]
         wal = Wal(self.folder, life, lambda turn, error: self._synced(self, engine, turn, error))
@@ -150,7 +161,7 @@ class LocalNode:
         self.engine = None
         if self.wal is not None:
             self.wal.close()
-            self.wal = None
+            self._former, self.wal = self.wal, None
         self.deadlines.clear()
         self.waiting.clear()
         self._held = 0
@@ -215,6 +226,30 @@ class LocalNode:
         if self.engine is not None:
             self.counters[TURNS] = self.turns_before + self.engine.turn
 
+    def load_begins(self, end: int) -> None:
+        """Keep the counters as they are now; and, whichever life that is in, once more after ``end`` (ns)."""
+        count = self.counters
+        count[_KEPT : 2 * _KEPT] = count[:_KEPT]
+        count[LOAD_END], count[LOAD_BEGUN], count[LOAD_OVER] = end, 1, 0
+
+    def watch_load(self, now: int) -> None:
+        """Keep the counters if the load is over; to be called now and then."""
+        count = self.counters
+        if count[LOAD_BEGUN] and not count[LOAD_OVER] and now >= count[LOAD_END]:
+            count[2 * _KEPT : 3 * _KEPT] = count[:_KEPT]
+            count[LOAD_OVER] = 1
+
+    def load_cost(self) -> LoadCost | None:
+        """What was counted between the two."""
+        count = self.counters
+        if not count[LOAD_BEGUN]:
+            return None
+        last = 2 * _KEPT if count[LOAD_OVER] else 0
+        cpu, servers, clients, size, syncs = (
+            count[last + place] - count[_KEPT + place] for place in (CPU, TO_SERVERS, TO_CLIENTS, BYTES, FSYNCS)
+        )
+        return LoadCost(cpu, servers + clients, size, syncs)
+
     def save_notes(self) -> None:
         """Hand the marks made so far to the kernel, where they outlive this process."""
         if self._notes:
@@ -256,6 +291,7 @@ class LocalNode:
             torn=count[TORN],
             corrupt=count[CORRUPT],
             sync_times=tuple(times[::step]),
+            load=self.load_cost(),
         )
 
     def open_sealed(self, path: str, content: msgspec.Raw) -> Any:

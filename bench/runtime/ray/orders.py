@@ -12,6 +12,8 @@ import msgspec
 
 from ...network.latency import Latency
 from ...trial import Trial
+from ...workload.generator import Part
+from .sensors import MachineReport
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -84,7 +86,8 @@ class Plan(msgspec.Struct, frozen=True):
         folder: for durable state; the same for every life.
         signing: the secret Ed25519 key of each node that lives here, and of no other.
         verifying: everybody's public key.
-        generate: whether this host drives the load (its nodes are the clients).
+        generate: whether this host drives the load, or a part of it (its nodes are clients).
+        part: of the load that it drives; None: all of it.
         early: a broken runtime that sends before the write is durable; tests use it to prove that this is noticed.
         unchecked: with ``early``: switch off the assertion that would notice it at once.
     """
@@ -102,6 +105,7 @@ class Plan(msgspec.Struct, frozen=True):
     signing: dict[str, bytes] = {}
     verifying: dict[str, bytes] = {}
     generate: bool = False
+    part: Part | None = None
     early: bool = False
     unchecked: bool = False
 
@@ -141,6 +145,15 @@ class MarkNote(msgspec.Struct, frozen=True, array_like=True):
     fields: dict[str, Any]
 
 
+class LoadCost(msgspec.Struct, frozen=True):
+    """What one node did during the load, over all its lives: CPU time in ns, messages and bytes sent, syncs."""
+
+    cpu: int
+    messages: int
+    bytes: int
+    fsyncs: int
+
+
 class NodeReport(msgspec.Struct, frozen=True):
     """What one node did, over all its lives.
 
@@ -151,6 +164,7 @@ class NodeReport(msgspec.Struct, frozen=True):
             injected fault lost on the way to it or from it; overflowed: those of them that did not fit into a buffer.
         cpu: ns of CPU time (a share of the process where several nodes live in it).
         sync_times: ns each sync took, of the last life, a sample.
+        load: its part during the load; None if it never heard of one.
     """
 
     name: str
@@ -169,10 +183,18 @@ class NodeReport(msgspec.Struct, frozen=True):
     corrupt: int
     sync_times: tuple[int, ...]
     overflowed: int = 0
+    load: LoadCost | None = None
 
 
 class HostReport(msgspec.Struct, frozen=True):
-    """What one host observed: of its nodes, and of what may have falsified the run (ns)."""
+    """What one host observed: of its nodes, and of what may have falsified the run (ns).
+
+    Attributes:
+        timer_lateness: a sample; ``timer_latest`` the worst.
+        gc_pause, gc_total: the longest garbage collection since the load began, and all of them.
+        generates: it has the clients and their load.
+        machine: what it saw of its machine during the load.
+    """
 
     host: str
     nodes: tuple[NodeReport, ...]
@@ -180,6 +202,10 @@ class HostReport(msgspec.Struct, frozen=True):
     gc_pause: int
     refused: int
     stale: int
+    timer_latest: int = 0
+    gc_total: int = 0
+    generates: bool = False
+    machine: MachineReport | None = None
 
 
 class LoadReport(msgspec.Struct, frozen=True):
@@ -203,7 +229,8 @@ class LoadReport(msgspec.Struct, frozen=True):
 class Greeting(msgspec.Struct, frozen=True):
     """A fresh host process: where it listens and what it is.
 
-    ``machine`` tells whether two processes share a clock; ``now`` is its CLOCK_MONOTONIC.
+    ``machine`` tells whether two processes share a clock; ``now`` is its CLOCK_MONOTONIC. ``bench`` is the file from
+    which it imported this package, ``code`` the version of all of it (:func:`bench.provenance.code_version`) or empty.
     """
 
     pid: int
@@ -213,3 +240,4 @@ class Greeting(msgspec.Struct, frozen=True):
     ray_node: str
     bench: str
     now: int
+    code: str = ""

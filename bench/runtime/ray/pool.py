@@ -7,19 +7,28 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ...address import answers_http2
 from ...errors import HarnessError
+from ...provenance import code_version
+from . import shipping
 from .actors import create_host
+from .bootstrap import machine_id
 from .cluster import Cluster
-from .host import machine_id
+from .hostclock import monotonic_ns
 from .orders import Greeting
+from .shipping import Place
 
 CREATE_S = 60.0
 """Seconds that creating hosts may take."""
+LOST_S = 2.0
+"""Seconds in which a machine that is there accepts a connection, and its Ray answers."""
 _BUNDLE = {"CPU": 0.001}
 
 
@@ -28,16 +37,18 @@ class Seat:
 
     Attributes:
         actor: its Ray handle.
+        place: where it was created, and nowhere else.
         greeting: what it said of itself; None until it has.
         here: whether it runs on this machine, where it can be sent signals.
-        offset: ns that its CLOCK_MONOTONIC is ahead of ours.
+        offset: ns that its clock is ahead of ours, as far as is known now; kept by :class:`.clocks.Clocks`.
         alive: we have not killed it.
     """
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, place: Place) -> None:
         self.actor = actor
-        self.asked_at = time.monotonic_ns()
-        self.ref = actor.hello.remote()
+        self.place = place
+        self.asked_at = monotonic_ns()
+        self.ref = actor.hello.remote(bool(place.node))
         self.greeting: Greeting | None = None
         self.here = False
         self.offset = 0
@@ -65,55 +76,130 @@ class Pool:
         self._free: list[Seat] = []
         self._taken: list[Seat] = []
         self._groups: list[Any] = []
+        self._lost: set[str] = set()
+        here = Place(disk=str(cluster.folder.parent), machine=self._machine)
+        self._places: dict[str, Place] = {"": here} if cluster.embedded else {}
 
     @property
     def count(self) -> int:
         """Processes that are alive, or being created."""
         return len(self._free) + len(self._taken)
 
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where processes can be, by Ray node: all machines of the cluster that are there now, with our code on them.
+
+        Raises:
+            UsageError, HarnessError: see :func:`.shipping.survey`.
+        """
+        if not self.cluster.embedded:
+            self._places = shipping.survey(self._places, self._lost)
+        return self._places
+
+    def plan(self, zones: Sequence[str | None]) -> list[str]:
+        """A Ray node for each of a trial's processes; see :func:`.shipping.spread`."""
+        return shipping.spread(self.places.values(), zones)
+
     def begin(self, count: int) -> None:
-        """Start to create ``count`` more; :meth:`take` waits for them."""
+        """Start to create ``count`` more, where there are fewest; :meth:`take` waits for them."""
         if count <= 0:
             return
+        load = Counter(dict.fromkeys(self.places, 0))
+        load.update(seat.place.node for seat in (*self._free, *self._taken) if seat.place.node in load)
+        chosen = []
+        for _ in range(count):
+            chosen.append(min(load, key=lambda node: load[node]))
+            load[chosen[-1]] += 1
+        self._create(chosen)
+
+    def _create(self, nodes: Sequence[str]) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if self.cluster.embedded:
+            self._create_here(len(nodes))
+            return
+        for node in nodes:
+            place = self._places[node]
+            where = NodeAffinitySchedulingStrategy(node, soft=False)
+            actor = create_host("", code=place.code, num_cpus=_BUNDLE["CPU"], scheduling_strategy=where)
+            self._free.append(Seat(actor, place))
+
+    def _create_here(self, count: int) -> None:
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        strategy = "PACK" if self.cluster.embedded else "SPREAD"
-        group = placement_group([_BUNDLE] * count, strategy=strategy)
+        if not count:
+            return
+        group = placement_group([_BUNDLE] * count, strategy="PACK")
         self._groups.append(group)
         for index in range(count):
             where = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index)
             actor = create_host(self.cluster.ip or "", num_cpus=_BUNDLE["CPU"], scheduling_strategy=where)
-            self._free.append(Seat(actor))
+            self._free.append(Seat(actor, self._places[""]))
 
-    def ensure(self, free: int) -> None:
-        """Create as many as are lacking until ``free`` ones are free, without waiting for them."""
-        self.begin(free - len(self._free))
+    def ensure(self, nodes: Sequence[str]) -> None:
+        """Create what is lacking until there is a free one for each of these Ray nodes, without waiting for them."""
+        lacking = Counter(nodes) - Counter(seat.place.node for seat in self._free)
+        self._create([node for node in lacking.elements() if node in self._places])
 
-    def take(self, count: int, timeout_s: float = CREATE_S) -> list[Seat]:
-        """``count`` free and ready ones.
+    def take(self, where: int | Sequence[str], timeout_s: float = CREATE_S) -> list[Seat]:
+        """A free and ready one on each of these Ray nodes, in their order; see :meth:`plan`. Or so many, anywhere.
 
         Raises:
-            HarnessError: they are not there in time.
+            HarnessError: they are not there in time, or a machine is lost.
         """
-        self.ensure(count)
+        nodes = self.plan([None] * where) if isinstance(where, int) else where
+        for node in nodes:
+            if node not in self._places:
+                raise HarnessError(f"Ray node {node[:8]} is no longer part of the cluster")
+        self.ensure(nodes)
+        wanted = Counter(nodes)
         deadline = time.monotonic() + timeout_s
-        while sum(seat.greeting is not None for seat in self._free) < count:
+        while lacking := wanted - Counter(seat.place.node for seat in self._free if seat.greeting is not None):
             left = deadline - time.monotonic()
             if left <= 0:
-                ready = sum(seat.greeting is not None for seat in self._free)
-                raise HarnessError(f"only {ready} of {count} host processes started within {timeout_s:g} s")
+                ready = len(nodes) - lacking.total()
+                raise HarnessError(f"only {ready} of {len(nodes)} host processes started within {timeout_s:g} s")
             self.poll(min(left, 0.5))
-        chosen = [seat for seat in self._free if seat.greeting is not None][:count]
-        self._free = [seat for seat in self._free if seat not in chosen]
+        chosen = []
+        for node in nodes:
+            seat = next(each for each in self._free if each.greeting is not None and each.place.node == node)
+            self._free.remove(seat)
+            chosen.append(seat)
         self._taken += chosen
         return chosen
 
-    def spare(self) -> Seat | None:
-        """One that is ready now, or None."""
+    def spare(self, node: str) -> Seat | None:
+        """One that is ready on that Ray node now, or None."""
         self.poll(0)
-        ready = any(seat.greeting is not None for seat in self._free)
-        return self.take(1, 0)[0] if ready else None
+        ready = any(seat.greeting is not None and seat.place.node == node for seat in self._free)
+        return self.take([node], 0)[0] if ready else None
+
+    def folder(self, seat: Seat, folder: Path) -> Path:
+        """What one of our folders is called where that process is: each machine has a disk of its own."""
+        return Path(seat.place.disk) / folder.relative_to(self.cluster.folder.parent)
+
+    def lose(self, machines: Iterable[str]) -> list[Place]:
+        """Look which of these Ray nodes are gone, and give up what was there; the places.
+
+        Their disks are out of reach, so nothing that ran there can be started elsewhere.
+        """
+        import ray
+
+        if self.cluster.embedded:
+            return []
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+        gone = [
+            place
+            for place in (self._places[node] for node in dict.fromkeys(machines) if node in self._places)
+            if place.node not in alive or not answers_http2(place.ip, place.port, LOST_S)
+        ]
+        for place in gone:
+            self._lost.add(place.node)
+            self._places.pop(place.node, None)
+            for seat in [each for each in (*self._free, *self._taken) if each.place == place]:
+                self.kill(seat)
+        return gone
 
     def poll(self, timeout_s: float) -> None:
         """See who has become ready; wait up to ``timeout_s`` for the first."""
@@ -133,11 +219,11 @@ class Pool:
                 self._free.remove(seat)
                 raise HarnessError(f"a host process did not start: {_first_line(error)}") from error
             seat.greeting = greeting
-            seat.here = greeting.machine == self._machine
+            if seat.place.node:
+                shipping.same_code(greeting.code, code_version(), seat.place.name)
+            seat.here = seat.place.machine == self._machine and _can_signal(greeting.pid)
             if seat.here:
                 self.cluster.started(greeting.pid)
-            else:
-                seat.offset = greeting.now - (seat.asked_at + time.monotonic_ns()) // 2
 
     def give_back(self, seats: Iterable[Seat]) -> None:
         """They are idle again."""
@@ -177,6 +263,14 @@ class Pool:
             with contextlib.suppress(Exception):
                 remove_placement_group(group)
         self._groups.clear()
+        session = self.cluster.folder
+        away = {
+            place.node: str(Path(place.disk) / session.name)
+            for place in self._places.values()
+            if place.machine != self._machine or Path(place.disk) != session.parent
+        }
+        with contextlib.suppress(Exception):
+            shipping.remove_folders(away)
 
 
 class DutyCycle:
@@ -237,6 +331,15 @@ def answers(refs: dict[str, Any], timeout_s: float, what: str, *, strict: bool =
             if strict:
                 raise HarnessError(f"{names[ref]} failed when asked {what}: {_first_line(error)}") from error
     return found
+
+
+def _can_signal(pid: int) -> bool:
+    """Whether the process is one of ours to kill and stop."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _first_line(error: BaseException) -> str:

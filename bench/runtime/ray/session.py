@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random
-from time import monotonic_ns
 from types import TracebackType
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from protocols.family import Family
 
@@ -20,19 +20,22 @@ from ...faults import spec
 from ...faults.nemesis import generate
 from ...faults.spec import Partition
 from ...faults.targets import largest_minority, zones_of
-from ...history import History, HistoryBuilder
+from ...history import History
 from ...mutation import find_mutant, load_family
 from ...params import build_configs
-from ...trial import Bias, Floor, NodeCost, Trial
+from ...trial import Floor, Trial
 from ..record import Mark, RunRecord
 from .cluster import Cluster
 from .faults import Injector
-from .generator import PROBES, read_saved
+from .generator import PROBES
+from .hostclock import monotonic_ns
+from .measured import acknowledged, bias_of, node_costs, quantile
 from .orders import HostReport, LoadReport
-from .pool import Pool, answers
-from .stage import HISTORY
-from .storage import read_notes
+from .pool import CREATE_S, Pool, answers
+from .recorders import report as clock_report
+from .saving import Follower, saved_history
 from .supervisor import ANSWER_S, Supervisor
+from .watch import Watch, ray_processes
 
 SETTLE_S = 5.0
 """Seconds that a cluster may take to elect its first leader before the load starts without one."""
@@ -41,6 +44,8 @@ LEAD_NS = 15_000_000
 MOST_SPARES = 6
 """Processes that stand ready for restarts when a trial begins, at most; each takes some 60 MB."""
 PROBE_MARGIN_S = 5.0
+RESCUE_S = 5.0
+"""Seconds that the generator on another machine may take to hand over the history of a trial that failed."""
 GENERATOR_BUSY = 0.9
 """Share of one core from which the generator counts as the bottleneck."""
 GENERATOR_LATE = 0.02
@@ -101,15 +106,25 @@ class RaySession:
         self.pool.begin(nodes + 2 - self.pool.count)
 
     def run(
-        self, trial: Trial, progress: Progress | None = None, *, early: bool = False, unchecked: bool = False
+        self,
+        trial: Trial,
+        progress: Progress | None = None,
+        *,
+        history: Path | None = None,
+        early: bool = False,
+        unchecked: bool = False,
+        corrected: bool = True,
     ) -> RunRecord:
         """Run one trial.
 
         Args:
             trial: what to run; validated.
             progress: called with a few words whenever the run enters another phase, and once a second of load.
+            history: what clients see is streamed to this path + ``.unfinished`` while the run goes, where it stays
+                whatever becomes of this process; see :func:`bench.history.storage.finish_history`.
             early: use the broken runtime that sends before writes are durable; for tests.
             unchecked: with ``early``, without the assertion that would catch it at once.
+            corrected: otherwise all machines' clocks are taken for this one's; for tests.
 
         Raises:
             UsageError: the protocol, mutant or a parameter cannot be.
@@ -122,27 +137,43 @@ class RaySession:
             params = {**find_mutant(load_family(trial.protocol), trial.mutant).params, **params}
         server_config, _ = build_configs(family, params, trial.nodes)
         self.partial_history = None
-        supervisor = Supervisor(trial, family, self.pool, early=early, unchecked=unchecked)
-        run = LiveRun(trial, family, server_config, supervisor, progress or (lambda text: None))
+        supervisor = Supervisor(trial, family, self.pool, early=early, unchecked=unchecked, corrected=corrected)
+        say = progress or (lambda text: None)
+        run = LiveRun(trial, family, server_config, supervisor, say)
+        follower: Follower | None = None
         try:
-            run.start()
-            self.turnaround_s = None if self._leaving_s is None else self._leaving_s + time.monotonic() - began
-            run.settle()
-            record = run.load()
+            with run.watched():
+                run.start()
+                if self.cluster.embedded:
+                    self.cluster.started_ray(ray_processes())
+                if history is not None:
+                    follower = Follower(history, supervisor, say)
+                self.turnaround_s = None if self._leaving_s is None else self._leaving_s + time.monotonic() - began
+                run.settle()
+                record = run.load()
             record.took_s = time.monotonic() - began
-        except HarnessError:
-            self.partial_history = read_saved(read_notes(supervisor.folder / HISTORY)).build()
+        except HarnessError as error:
+            lost = supervisor.lost() or run.watch.cause()
+            error.history = self.partial_history = rescue(supervisor)
+            if lost:
+                raise HarnessError(lost, error.history) from error
             raise
         except KeyboardInterrupt:
             supervisor.abandon()
             raise
         finally:
             leaving = time.monotonic()
+            if follower is not None:
+                follower.close()
             self.pids = {node: list(slot.pids) for node, slot in supervisor.where.items()}
             self.recovered = dict(supervisor.recovered)
             run.end()
             self._leaving_s = time.monotonic() - leaving
         return record
+
+    def known_floor(self, clients: int) -> Floor | None:
+        """The floor for so many clients, if it has been measured."""
+        return self._floors.get(clients)
 
     def floor(self, clients: int) -> Floor:
         """What this cluster does without a protocol; measured once a client count, in about 4 s."""
@@ -150,7 +181,7 @@ class RaySession:
         if found is None:
             from .floor import measure
 
-            found = self._floors[clients] = measure(self, clients)
+            found = self._floors[clients] = measure(self, clients, known=next(iter(self._floors.values()), None))
         return found
 
 
@@ -170,31 +201,54 @@ class LiveRun:
         self.faults = trial.faults
         if trial.nemesis is not None:
             self.faults += generate(trial.nemesis, trial.seed, trial.duration, supervisor.servers, "ray")
-        self._steal = steal_ticks()
+        duty = self.injector._duty
+        self.watch = Watch(supervisor, lambda slot: any(node in duty for node in slot.nodes))
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """What the watch ends, ends with its sentence.
+
+        Raises:
+            HarnessError: the trial hung.
+        """
+        try:
+            yield
+            self.watch.close()
+        except KeyboardInterrupt:
+            self.watch.close()
+            if not self.watch.problem:
+                raise
+            raise HarnessError(self.watch.problem) from None
+        finally:
+            self.watch.close()
 
     def start(self) -> None:
         """Boot the nodes."""
         spares = sum(kills(fault, self.trial.nodes) for fault in self.faults)
         self.progress("starting nodes")
+        self.watch.enter("starting nodes", CREATE_S + 3 * ANSWER_S)
         self.supervisor.start(min(spares, MOST_SPARES))
+        if where := self.supervisor.whereabouts():
+            self.progress(where)
 
     def settle(self) -> None:
         """Let the cluster find its first leader: an outage before the load is not measured."""
         if self.family.leader is not None:
             self.progress("waiting for a leader")
+            self.watch.enter("waiting for a leader", SETTLE_S)
             self.supervisor.wait_for_mark(self.family.recovery[2], SETTLE_S)
 
     def load(self) -> RunRecord:
         """The load with its faults, the heal, the liveness phase; then the record."""
         trial, supervisor, injector = self.trial, self.supervisor, self.injector
-        generator = supervisor.generator.seat
-        assert generator is not None
-        self._steal = steal_ticks()
+        answers(supervisor.ask("load_begins", trial.duration), ANSWER_S, "to measure the load", strict=False)
         start = monotonic_ns() + LEAD_NS
-        answers({"g1": generator.actor.start_load.remote(start + generator.offset)}, ANSWER_S, "to start the load")
+        starts = supervisor.recorders.begin(start)
+        answers(supervisor.ask_generators("start_load", starts), ANSWER_S, "to start the load")
         for fault in self.faults:
             injector.schedule(fault, start)
         told = -1
+        self.watch.enter("the load", trial.duration / 1e9 + CREATE_S)  # a restart may have to wait for a new process
 
         def tell(now: int) -> None:
             nonlocal told
@@ -206,8 +260,10 @@ class LiveRun:
         injector.run(start + trial.duration, tell)
         load_end = trial.duration  # where the generator stops by itself, however long the last fault kept us
         self.progress("liveness")
+        self.watch.enter("the liveness phase", 2 * (trial.liveness / 1e9 + PROBE_MARGIN_S) + CREATE_S)
         dead = self._liveness()
         self.progress("collecting")
+        self.watch.enter("collecting the results", 2 * ANSWER_S)
         return self._collect(start, load_end, dead)
 
     def end(self) -> None:
@@ -215,6 +271,9 @@ class LiveRun:
         self.injector.over = True
         for duty in self.injector._duty.values():
             duty.stop()
+        for seat in self.watch.silent:
+            if seat.alive:
+                self.supervisor.pool.kill(seat)
         self.supervisor.end()
 
     # --- liveness ----------------------------------------------------------------------------------------------------
@@ -240,11 +299,10 @@ class LiveRun:
         return f"{problem} although every node was up and connected" if problem else ""
 
     def _probe(self) -> str:
-        generator = self.supervisor.generator.seat
-        assert generator is not None
         limit = self.trial.liveness
-        asked = {"g1": generator.actor.probe.remote(limit)}
-        late = answers(asked, limit / 1e9 + PROBE_MARGIN_S, f"to complete {PROBES} operations a client")["g1"]
+        asked = self.supervisor.ask_generators("probe", limit)
+        found = answers(asked, limit / 1e9 + PROBE_MARGIN_S, f"to complete {PROBES} operations a client")
+        late = [client for names in found.values() for client in names]
         self.supervisor.wait(0)
         if late:
             return f"{len(late)} of {len(self.supervisor.clients)} clients were not served within {limit / 1e9:g} s"
@@ -255,28 +313,32 @@ class LiveRun:
     def _collect(self, start: int, load_end: int, dead: str) -> RunRecord:
         supervisor = self.supervisor
         run_end = monotonic_ns() - start
-        generator = supervisor.generator.seat
-        assert generator is not None
-        load_ref = {"g1": generator.actor.load_report.remote()}
+        load_refs = supervisor.ask_generators("load_report")
         refs = supervisor.ask("report")
-        load = _decode(answers(load_ref, ANSWER_S, "for the history")["g1"], type=LoadReport)
+        loads = {
+            name: _decode(answer, type=LoadReport)
+            for name, answer in answers(load_refs, ANSWER_S, "for the history").items()
+        }
+        load = whole_load(loads.values())
+        supervisor.clocks.finish()
         reports = {
             name: _decode(answer, type=HostReport) for name, answer in answers(refs, ANSWER_S, "for its report").items()
         }
         nodes = {node.name: node for report in reports.values() for node in report.nodes}
         marks = sorted(
             (
-                Mark(mark.at - start - self._offset(name), name, mark.name, mark.fields)
+                Mark(at, name, mark.name, mark.fields)
                 for name, node in nodes.items()
-                for mark in node.marks
+                for at, mark in zip(self._moved(name, [mark.at for mark in node.marks]), node.marks, strict=True)
             ),
             key=lambda mark: mark.at,
         )
         servers = [nodes[name] for name in supervisor.servers if name in nodes]
         crashes = [text for node in nodes.values() for text in node.crashes]
         crashed = "; ".join(crashes[:3])
+        history = supervisor.recorders.merge(loads)
         return RunRecord(
-            history=read_columns(load.columns),
+            history=history,
             marks=marks,
             faults=self.injector.results(start),
             verdicts=[
@@ -291,37 +353,35 @@ class LiveRun:
             messages_server=sum(node.to_servers for node in servers),
             messages_client=sum(node.to_clients for node in servers)
             + sum(nodes[name].to_servers for name in supervisor.clients if name in nodes),
+            messages_dropped=sum(node.dropped for node in nodes.values()),
+            messages_overflowed=sum(node.overflowed for node in nodes.values()),
             events=sum(node.turns for node in nodes.values()),
-            costs={
-                node.name: NodeCost(
-                    cpu_s=node.cpu / 1e9,
-                    messages_sent=node.to_servers + node.to_clients,
-                    bytes_sent=node.bytes_sent,
-                    fsyncs=node.fsyncs,
-                    fsync_p50_s=quantile(node.sync_times, 0.5),
-                    fsync_p99_s=quantile(node.sync_times, 0.99),
-                )
-                for node in servers
-            },
-            bias=self._bias(load, reports),
-            bound_by_generator=bound_by_generator(load),
+            costs=node_costs(servers, acknowledged(history, load_end), load_end),
+            bias=bias_of(load, reports),
+            clock=clock_report(list(supervisor.slots.values()), supervisor.clocks, supervisor.recorders, load_end),
+            bound_by_generator=next(filter(None, map(bound_by_generator, loads.values())), ""),
+            workers=self.supervisor.workers(),
         )
 
-    def _offset(self, node: str) -> int:
+    def _moved(self, node: str, times: list[int]) -> list[int]:
+        """Times of a node's clock, as ns from the start of the load by ours."""
         seat = self.supervisor.where[node].seat
-        return 0 if seat is None else seat.offset
+        found = None if seat is None else self.supervisor.clocks.of(seat)
+        return self.supervisor.recorders.moved(times, found)
 
-    def _bias(self, load: LoadReport, reports: dict[str, HostReport]) -> Bias:
-        steal, total = (after - before for after, before in zip(steal_ticks(), self._steal, strict=True))
-        return Bias(
-            generator_lateness_p50_s=quantile(load.lateness, 0.5),
-            generator_lateness_p99_s=quantile(load.lateness, 0.99),
-            generator_cpu=load.cpu,
-            shed=load.shed,
-            gc_pause_max_s=max((report.gc_pause for report in reports.values()), default=0) / 1e9,
-            timer_lateness_p99_s=quantile([ns for report in reports.values() for ns in report.timer_lateness], 0.99),
-            steal=steal / total if total else 0.0,
-        )
+
+def rescue(supervisor: Supervisor) -> History:
+    """The history of a trial that failed, as far as it can be had: from its generators, or from the files they keep.
+
+    Without what one of them knows, the others' reads would see values that nobody wrote: so all of them, or the files.
+    """
+    if any(slot.seat is not None and slot.seat.place.node for slot in supervisor.generators):
+        with suppress(HarnessError):
+            found = answers(supervisor.ask_generators("load_report"), RESCUE_S, "for the history")
+            reports = {name: _decode(answer, type=LoadReport) for name, answer in found.items()}
+            if len(reports) == len(supervisor.generators) and supervisor.recorders.start:
+                return supervisor.recorders.merge(reports)
+    return saved_history(supervisor)
 
 
 # --- formulas ------------------------------------------------------------------------------------------------------
@@ -343,6 +403,19 @@ def kills(fault: Any, servers: int) -> int:
     return 0
 
 
+def whole_load(loads: Iterable[LoadReport]) -> LoadReport:
+    """What all generators did together, without the history; ``cpu`` is that of the busiest."""
+    every = list(loads)
+    return LoadReport(
+        columns={},
+        offered=sum(load.offered for load in every),
+        shed=sum(load.shed for load in every),
+        lateness=tuple(late for load in every for late in load.lateness),
+        cpu=max((load.cpu for load in every), default=0.0),
+        abandoned=sum(load.abandoned for load in every),
+    )
+
+
 def bound_by_generator(load: LoadReport) -> str:
     """Why the generator, not the system, limited a run; empty if it did not."""
     if load.cpu >= GENERATOR_BUSY:
@@ -351,26 +424,6 @@ def bound_by_generator(load: LoadReport) -> str:
     if late > GENERATOR_LATE:
         return f"it sent half of the operations more than {late * 1e3:.0f} ms late"
     return ""
-
-
-def quantile(times: tuple[int, ...] | list[int], share: float) -> float:
-    """A quantile of times in ns, in seconds; 0 without any."""
-    return float(np.quantile(np.asarray(times), share)) / 1e9 if times else 0.0
-
-
-def read_columns(columns: dict[str, bytes]) -> History:
-    """The history that the generator sent."""
-    builder = HistoryBuilder()
-    for name, column in columns.items():
-        builder.columns[name].frombytes(column)
-    return builder.build()
-
-
-def steal_ticks() -> tuple[int, int]:
-    """(ticks that the hypervisor took, all ticks) of this machine since it started."""
-    with open("/proc/stat") as file:
-        ticks = [int(word) for word in file.readline().split()[1:]]
-    return (ticks[7] if len(ticks) > 7 else 0), sum(ticks[:8])
 
 
 __all__ = ["HarnessError", "RaySession"]

@@ -69,7 +69,8 @@ class Stage:
         self.wires = Wires(plan, machine, alarm, kind, self.nodes, self.arrive, self.arrive_all)
         if plan.generate:
             functions = self.family.functions
-            self.generator = Generator(plan.trial, functions, alarm, list(self.nodes.values()), self.hand_over)
+            clients = list(self.nodes.values())
+            self.generator = Generator(plan.trial, functions, alarm, clients, self.hand_over, plan.part)
         self.apply_conditions(plan.conditions)
 
     def _make_nodes(self) -> tuple[Family, type[Node]]:

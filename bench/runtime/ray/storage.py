@@ -4,167 +4,32 @@ SIGKILL never loses the page cache, so a missing sync could not be seen from out
 its writes to the kernel. Therefore records wait in the node's own memory until a sync begins, which writes and syncs
 them together: what was not synced dies with the process, and an effect that left too early is found out.
 
-The sync runs in a thread, so that heartbeats flow while the disk works.
+The sync runs in a thread, so that heartbeats flow while the disk works. A log that has become long and is mostly
+garbage is replaced by a checkpoint of what it amounts to, in another thread; see :mod:`.checkpoint`.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 import threading
 from array import array
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic_ns
-from typing import Any, NamedTuple
 
-import msgspec
-import xxhash
+from protocols.node import Node
 
-from protocols.node import Node, stored_type
+from ..image import APPEND, Write
+from . import checkpoint
+from .records import Recovered, SyncFailed, encode_record
 
-from ..image import APPEND, PUT, Image, Write
-
-MAGIC = 0x5142574C
-HEADER = struct.Struct("<IIIQQ")
-"""Magic number, length of the payload, life, turn (the last one it holds), xxh3 of (life, turn, payload)."""
-MAX_RECORD = 2**30
+MOST_TIMES = 1_000_000
+"""Sync durations kept a life."""
 FAST = 2_000_000
 """ns: a disk whose syncs take less than this, of late, is synced on the event loop; see :attr:`Wal.fast`."""
 _LEARN = 8
-MOST_TIMES = 1_000_000
-"""Sync durations kept a life."""
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[int, str, msgspec.Raw]]).decode
-_seed = struct.Struct("<IQ").pack
-
-
-class Recovered(NamedTuple):
-    """What a log held. Attributes:
-
-    image: keys and logs; those of children still encoded (see :func:`thaw`).
-    records: intact ones.
-    torn: 1 if bytes of an unfinished record were cut off at the end.
-    corrupt: damaged records that intact ones followed; they and all that followed were cut off.
-    end: length in bytes of the intact part.
-    """
-
-    image: Image
-    records: int
-    torn: int
-    corrupt: int
-    end: int
-
-
-def encode_record(life: int, turn: int, writes: list[Write]) -> bytes:
-    """The writes of a turn, or of several up to ``turn``, framed.
-
-    Raises:
-        SyncFailed: they are too long for one record.
-    """
-    payload = _encode(writes)
-    if len(payload) > MAX_RECORD:
-        raise SyncFailed(f"a record of {len(payload)} bytes is above the limit of {MAX_RECORD}")
-    checksum = xxhash.xxh3_64_intdigest(_seed(life, turn) + payload)
-    return HEADER.pack(MAGIC, len(payload), life, turn, checksum) + payload
-
-
-def _record_at(data: bytes, offset: int) -> tuple[int, int, bytes, int] | None:
-    """(life, turn, payload, end) of the intact record at ``offset``, or None."""
-    start = offset + HEADER.size
-    if start > len(data):
-        return None
-    magic, length, life, turn, checksum = HEADER.unpack_from(data, offset)
-    if magic != MAGIC or length > MAX_RECORD or start + length > len(data):
-        return None
-    payload = data[start : start + length]
-    if xxhash.xxh3_64_intdigest(_seed(life, turn) + payload) != checksum:
-        return None
-    return life, turn, payload, start + length
-
-
-def _followed(data: bytes, offset: int) -> bool:
-    """Whether an intact record begins anywhere behind ``offset``."""
-    magic = MAGIC.to_bytes(4, "little")
-    while (offset := data.find(magic, offset + 1)) >= 0:
-        if _record_at(data, offset) is not None:
-            return True
-    return False
-
-
-def read_wal(data: bytes, node: type[Node]) -> Recovered:
-    """Apply the records up to the first that is damaged, missing or out of order.
-
-    Args:
-        data: the file.
-        node: whose ``stored`` declares the types of keys and entries.
-    """
-    image = Image()
-    typed = _Types(node).value
-    offset, records, last = 0, 0, (0, 0)
-    while (record := _record_at(data, offset)) is not None:
-        life, turn, payload, end = record
-        if (life, turn) <= last:
-            break
-        last = (life, turn)
-        image.apply([(kind, name, typed(kind, name, raw)) for kind, name, raw in _decode(payload)])
-        records += 1
-        offset = end
-    bad = offset < len(data)
-    corrupt = bad and (_record_at(data, offset) is not None or _followed(data, offset))
-    return Recovered(image, records, int(bad and not corrupt), int(corrupt), offset)
-
-
-class _Types:
-    """Decodes the values of one node class; the decoder of a name is made once."""
-
-    def __init__(self, node: type[Node]) -> None:
-        self._node = node
-        self._decoders: dict[tuple[int, str], msgspec.msgpack.Decoder[Any]] = {}
-
-    def value(self, kind: int, name: str, raw: msgspec.Raw) -> Any:
-        """The value of a write. A child's (``path/name``) stays encoded until the child is made."""
-        if kind not in (PUT, APPEND):
-            return msgspec.msgpack.decode(raw)
-        decoder = self._decoders.get((kind, name))
-        if decoder is not None:
-            return decoder.decode(raw)
-        if "/" in name.partition(":")[0]:
-            return raw.copy() if kind == PUT else _split(raw)
-        declared: Any = stored_type(self._node, name)
-        decoder = msgspec.msgpack.Decoder(declared if kind == PUT else tuple[declared, ...])
-        self._decoders[kind, name] = decoder
-        return decoder.decode(raw)
-
-
-def _split(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    return [each.copy() for each in msgspec.msgpack.decode(raw, type=list[msgspec.Raw])]
-
-
-def thaw(image: Image, prefix: str, node: type[Node]) -> None:
-    """Decode what a child finds below ``prefix``, in place, now that its class is known."""
-    for key, value in image.keys.items():
-        if type(value) is msgspec.Raw and (name := _own(key, prefix)):
-            image.keys[key] = msgspec.msgpack.decode(value, type=stored_type(node, name))
-    for key, log in image.logs.items():
-        if (name := _own(key, prefix)) and any(type(entry) is msgspec.Raw for entry in log.entries):
-            kind = stored_type(node, name)
-            log.entries[:] = [
-                msgspec.msgpack.decode(entry, type=kind) if type(entry) is msgspec.Raw else entry
-                for entry in log.entries
-            ]
-
-
-def _own(key: str, prefix: str) -> str:
-    """The name below the prefix, empty if it is not there or belongs to a child further down."""
-    name = key[len(prefix) :] if key.startswith(prefix) else ""
-    return "" if "/" in name.partition(":")[0] else name
-
-
-class SyncFailed(OSError):
-    """The disk did not take a write; after a failed sync nobody knows what is on it, so the node must die."""
 
 
 class Wal:
@@ -201,19 +66,16 @@ class Wal:
         self._work: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self._compaction: checkpoint.Compaction | None = None
 
     def recover(self, node: type[Node]) -> Recovered:
-        """What earlier lives left; the damaged rest of the file is cut off.
+        """What earlier lives left; the damaged rest is cut off. The image must go on to show what is written.
 
         Raises:
-            OSError: the file cannot be read or cut.
+            OSError: a file cannot be read or cut.
         """
-        data = self.path.read_bytes() if self.path.exists() else b""
-        found = read_wal(data, node)
-        if found.end < len(data):
-            with self.path.open("r+b") as file:
-                file.truncate(found.end)
-                os.fsync(file.fileno())
+        found, size, unfinished = checkpoint.recover(self.path.parent, node)
+        self._compaction = checkpoint.Compaction(self.path.parent, self.life, found.image, size, unfinished)
         return found
 
     def write(self, turn: int, writes: list[Write]) -> None:
@@ -245,6 +107,8 @@ class Wal:
         Two thread switches and a wait for the interpreter lock cost more than a fast disk does; behind a slow one,
         heartbeats must flow.
         """
+        if self._compaction is not None and self._compaction.wanted:
+            return False
         return not self.extra and self.fsyncs >= _LEARN and self._recent < FAST
 
     def sync(self) -> int:
@@ -273,13 +137,20 @@ class Wal:
         try:
             self._store(data)
         except OSError as failure:
-            raise SyncFailed(f"{self.path}: {failure}") from failure
+            raise self._failure(failure) from failure
         self._stored(self._turn, len(data), monotonic_ns() - began)
         return self._turn
+
+    def _failure(self, failure: OSError) -> SyncFailed:
+        with suppress(OSError):
+            (self.path.parent / checkpoint.SUSPECT).touch()
+        return SyncFailed(f"{self.path}: {failure}")
 
     def _take(self) -> bytes:
         data = encode_record(self.life, self._turn, self._buffer)
         self._buffer = []
+        if self._compaction is not None:
+            self._compaction.grown(len(data))
         return data
 
     def _stored(self, turn: int, size: int, took: int) -> None:
@@ -293,9 +164,19 @@ class Wal:
     def close(self) -> None:
         """Let the node go: what waits is dropped, a sync under way ends unheard."""
         self._closed.set()
+        if self._compaction is not None:
+            self._compaction.close()
         self._work.put(None)
         if self._thread is None and self._fd >= 0:
             os.close(self._fd)
+
+    def join(self, timeout_s: float) -> bool:
+        """After :meth:`close`: wait until its threads leave the files alone; whether they do. Else, a later life might
+        miss a record that a still later one finds."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        compacted = self._compaction is None or self._compaction.join(timeout_s)
+        return compacted and (self._thread is None or not self._thread.is_alive())
 
     def _run(self) -> None:
         """The sync's thread."""
@@ -308,7 +189,7 @@ class Wal:
                     break
                 self._store(data)
             except OSError as failure:
-                error = SyncFailed(f"{self.path}: {failure}")
+                error = self._failure(failure)
             if self._closed.is_set():
                 break
             if error is None:
@@ -322,21 +203,21 @@ class Wal:
             self._fd = -1
 
     def _store(self, data: bytes) -> None:
+        compaction = self._compaction
+        if compaction is not None and compaction.due:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+            compaction.rotate()
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            _sync_folder(self.path.parent)  # else the file itself may be gone after a power loss
+            checkpoint.sync_folder(self.path.parent)  # else the file itself may be gone after a power loss
+            if compaction is not None:
+                compaction.begin()
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
         os.fdatasync(self._fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def append_note(fd: int, notes: Iterable[bytes]) -> None:

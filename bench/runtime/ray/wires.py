@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from time import monotonic_ns
 from typing import Any
 
 from protocols.node import Node
 
-from ..sizes import size_of
 from .alarm import Alarm
-from .codec import GONE, BadFrame, Decoder, Hello, encode_entries, encode_gone
+from .codec import GONE, MAX_FRAME, BadFrame, Decoder, Hello, encode_entries, encode_gone, size_received
+from .hostclock import monotonic_ns
 from .inject import Injector, latency_between
-from .link import Inbound, Outbound
-from .local import BYTES, DISCONNECT, DROPPED, FRAMES, MESSAGE, TO_CLIENTS, TO_SERVERS, LocalNode
+from .interface import BUFFER_LIMIT, Incoming, Link
+from .link import Outbound
+from .local import BYTES, DISCONNECT, DROPPED, FRAMES, MESSAGE, OVERFLOWED, TO_CLIENTS, TO_SERVERS, LocalNode
 from .orders import Address, Conditions, LinkTrouble, Peers, Plan
+from .raylink import RayDoor, RayLink
 
+LINKS: dict[str, Callable[[Wires, Address], Link]] = {"tcp": Outbound, "ray": RayLink}
+"""What a trial may ask for."""
 Arrive = Callable[[LocalNode, int, Any, Any], None]
 """(node, kind, a, b): something arrived; see :mod:`.local` for the kinds."""
 ArriveAll = Callable[[list[tuple[LocalNode, int, Any, Any]]], None]
@@ -40,12 +43,14 @@ class Route:
 
 
 class Wires:
-    """See the module; also the :class:`bench.runtime.ray.link.Hub` of this host's streams.
+    """See the module; also the :class:`bench.runtime.ray.interface.Hub` of this host's streams.
 
     Attributes:
-        outbound: streams to other hosts, by host; ``inbound`` those from other hosts.
+        outbound: links to other hosts, by host; ``inbound`` streams from other hosts.
+        door: where links by actor calls arrive.
         refused: streams without the token, or with garbage.
         stale: frames of an earlier life or out of order, and messages that are not for us.
+        unhandled: bytes of frames that have arrived since the stage last had nothing left to do.
     """
 
     def __init__(
@@ -62,18 +67,22 @@ class Wires:
 
         Args:
             plan: of this host.
-            machine: see :func:`bench.runtime.ray.host.machine_id`.
+            machine: see :func:`bench.runtime.ray.hostclock.clock_id`.
             alarm: for delays.
             kind: class of the nodes here.
             nodes: those that live here.
             arrive: called with each message that was delayed and each broken stream.
             arrive_all: called with all messages of a frame that pass at once.
         """
-        self.outbound: dict[str, Outbound] = {}
-        self.inbound: dict[str, Inbound] = {}
+        self.outbound: dict[str, Link] = {}
+        self.inbound: dict[str, Incoming] = {}
         self.seen: dict[str, tuple[int, int]] = {}
+        self.door = RayDoor(self)
         self.refused = 0
         self.stale = 0
+        self.unhandled = 0
+        self._throttled = False
+        self._link = LINKS[plan.trial.link]
         self._plan = plan
         self._alarm = alarm
         self._nodes = nodes
@@ -91,6 +100,7 @@ class Wires:
         self._bandwidth = plan.trial.network.bandwidth
         self._peers = Peers(0, ())
         self._speakers: dict[str, frozenset[int]] = {}
+        self._addresses: dict[str, Address] = {}
         self._conditions = Conditions()
         self._out: dict[str, list[Any]] = {}
         self._mourned: set[tuple[str, int]] = set()
@@ -105,6 +115,7 @@ class Wires:
             outbound.close()
         for inbound in list(self.inbound.values()):
             inbound.close()
+        self.door.close()
 
     def _linked(self, source: str, target: str) -> bool:
         """Whether these two ever talk; clients do not talk to each other."""
@@ -140,6 +151,7 @@ class Wires:
             if address.host == self._plan.host:
                 continue
             self._speakers[address.host] = frozenset(self._numbers[node] for node in address.nodes)
+            self._addresses[address.host] = address
             known = self.outbound.get(address.host)
             if known is not None and known.address.life < address.life:
                 known.close()
@@ -148,7 +160,7 @@ class Wires:
                 self._connect(address)
 
     def _connect(self, address: Address) -> None:
-        self.outbound[address.host] = Outbound(self, address)
+        self.outbound[address.host] = self._link(self, address)
         self._out[address.host] = []
         for routes in self._routes.values():
             for node in address.nodes:
@@ -172,11 +184,11 @@ class Wires:
     # --- what links tell ---------------------------------------------------------------------------------------------
 
     def introduction(self) -> Hello | None:
-        """See :class:`bench.runtime.ray.link.Hub`."""
+        """See :class:`bench.runtime.ray.interface.Hub`."""
         return None if self._closed else self._hello
 
-    def arrived(self, stream: Inbound, kind: int, stamp: int, body: bytes) -> None:
-        """See :class:`bench.runtime.ray.link.Hub`."""
+    def arrived(self, stream: Incoming, kind: int, stamp: int, body: bytes) -> None:
+        """See :class:`bench.runtime.ray.interface.Hub`."""
         if self._closed:
             return
         speakers = self._speakers.get(stream.peer, frozenset())
@@ -197,47 +209,84 @@ class Wires:
                 if source in speakers and target in local
             ]
             self.stale += len(entries) - len(batch)  # not for us, or said in another's name
-            self._arrive_all(batch)
+            if batch:
+                self._arrive_all(batch)
+                self._to_handle(len(body))
             return
         sent = stamp if stream.same_clock else monotonic_ns()
+        arrived = 0
         for source, target, message in entries:
             node = local.get(target)
             if node is None or source not in speakers:
                 self.stale += 1
             else:
-                self._injected(node, source, message, sent)
+                arrived += self._injected(node, source, message, sent)
+        if arrived:
+            self._to_handle(len(body))
 
-    def _injected(self, node: LocalNode, source: int, message: Any, sent: int) -> None:
+    def _injected(self, node: LocalNode, source: int, message: Any, sent: int) -> int:
+        """How often the message has arrived at once; otherwise it comes later, or never."""
         injector = self._injectors[source, node.number]
         name = self._names[source]
         if injector.plain:
             self._arrive(node, MESSAGE, name, message)
-            return
-        arrivals = injector.arrivals(sent, size_of(message) if self._bandwidth else 0)
+            return 1
+        arrivals = injector.arrivals(sent, size_received(message) if self._bandwidth else 0)
         if not arrivals:
             node.counters[DROPPED] += 1
         now = monotonic_ns()
+        at_once = 0
         for when in arrivals:
             if when <= now:
                 self._arrive(node, MESSAGE, name, message)
+                at_once += 1
+            elif injector.held > BUFFER_LIMIT:
+                node.counters[DROPPED] += 1
+                node.counters[OVERFLOWED] += 1
             else:
-                self._alarm.at(when, self._arrive, node, MESSAGE, name, message)
+                size = size_received(message)
+                injector.held += size
+                self._alarm.at(when, self._delayed, injector, size, node, name, message)
+        return at_once
 
-    def _undecodable(self, stream: Inbound, error: BadFrame) -> None:
+    def _delayed(self, injector: Injector, size: int, node: LocalNode, name: str, message: Any) -> None:
+        injector.held -= size
+        self._arrive(node, MESSAGE, name, message)
+
+    def _to_handle(self, size: int) -> None:
+        """If more arrives than is handled, nothing more is read: kernels' buffers fill, then the senders', who drop."""
+        self.unhandled += size
+        if self.unhandled > BUFFER_LIMIT:
+            self._throttled = True
+            for stream in self.inbound.values():
+                stream.pause()
+
+    def drained(self) -> None:
+        """Nothing that has arrived waits to be handled."""
+        self.unhandled = 0
+        if self._throttled:
+            self._throttled = False
+            for stream in self.inbound.values():
+                stream.resume()
+
+    def _undecodable(self, stream: Incoming, error: BadFrame) -> None:
         """From a peer that knows the secret, so it is the protocol that sends what the role does not declare."""
         for node in self._nodes.values():
             node.crashed(f"{node.name}: a frame of {stream.peer} cannot be decoded: {error}")
         stream.close()
 
+    def met(self, peer: str, life: int) -> None:
+        """See :class:`bench.runtime.ray.interface.Hub`."""
+        self._mourned.discard((peer, life))
+
     def lost(self, peer: str, life: int) -> None:
-        """See :class:`bench.runtime.ray.link.Hub`: each life of a peer is mourned once."""
-        if self._closed or (peer, life) in self._mourned:
+        """See :class:`bench.runtime.ray.interface.Hub`: a life of a peer is mourned once, unless it comes back."""
+        address = self._addresses.get(peer)
+        if self._closed or address is None or address.life != life or (peer, life) in self._mourned:
             return
         self._mourned.add((peer, life))
-        for address in self._peers.hosts:
-            if address.host == peer and address.life == life:
-                for name in address.nodes:
-                    self._disconnected(name)
+        for name in address.nodes:
+            self._disconnected(name)
 
     def _disconnected(self, peer: str) -> None:
         for node in self._nodes.values():
@@ -278,15 +327,30 @@ class Wires:
             if not entries:
                 continue
             stamp = stamp or monotonic_ns()
-            link = self.outbound[host]
-            kind, body = encode_entries(entries)
-            counters = self._nodes[self._names[entries[0][0]]].counters
-            if link.send(kind, stamp, body):
-                counters[FRAMES] += 1
-                counters[BYTES] += len(body)
-            else:
-                counters[DROPPED] += len(entries)
+            self._send(self.outbound[host], stamp, entries)
             entries.clear()
+
+    def _send(self, link: Link, stamp: int, entries: list[Any]) -> None:
+        """One frame, or several if they are too large for one."""
+        node = self._nodes[self._names[entries[0][0]]]
+        counters = node.counters
+        try:
+            kind, body = encode_entries(entries)
+        except (TypeError, ValueError, OverflowError) as error:  # of the protocol: let nothing else suffer for it
+            node.crashed(f"{node.name}: a message cannot be encoded: {error}")
+            counters[DROPPED] += len(entries)
+            return
+        if len(body) > MAX_FRAME and len(entries) > 1:
+            middle = len(entries) // 2
+            self._send(link, stamp, entries[:middle])
+            self._send(link, stamp, entries[middle:])
+        elif link.send(kind, stamp, body):
+            counters[FRAMES] += 1
+            counters[BYTES] += len(body)
+        else:
+            counters[DROPPED] += len(entries)
+            if link.ready.is_set():
+                counters[OVERFLOWED] += len(entries)
 
     def gone(self, node: LocalNode) -> None:
         """A node here is dead: its peers learn it as they would from the streams of a process of its own."""

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.runtime.engine import Scoped
+from bench.runtime.child import Scoped
 from bench.runtime.ray.codec import (
+    CHECKED_AT,
     GONE,
     HEADER,
     PLAIN,
@@ -17,10 +18,12 @@ from bench.runtime.ray.codec import (
     Decoder,
     Hello,
     Sealed,
+    checksum_key,
     encode_entries,
     encode_gone,
     frame,
     hello_frame,
+    intact,
     message_decoder,
     read_hello,
 )
@@ -87,11 +90,37 @@ def test_garbage_is_refused_not_misread(garbage: bytes, kind: int) -> None:
             continue
 
 
+def test_text_that_is_not_utf8_and_nesting_without_end_are_garbage_too() -> None:
+    text = hello_frame(Hello(b"t", "h1", 1, "m"))[HEADER.size :].replace(b"h1", b"\xff\xfe")
+    with pytest.raises(BadFrame):
+        read_hello(text)
+    kind, body = encode_entries([(0, 1, Open("desk"))])
+    with pytest.raises(BadFrame):
+        Decoder(Office).entries(kind, body.replace(b"desk", b"\xff\xfe\xff\xfe"))
+    with pytest.raises(BadFrame):
+        Decoder(Desk).entries(SCOPED, b"\x91\x94\x00\x01\xa1d" + b"\x91" * 100_000)
+
+
 def test_frames_carry_life_sequence_and_time() -> None:
-    data = frame(GONE, 3, 2**40, 123_456_789, encode_gone([4, 5]))
-    length, kind, life, sequence, stamp = HEADER.unpack_from(data)
+    data = frame(7, GONE, 3, 2**40, 123_456_789, encode_gone([4, 5]))
+    _, length, kind, life, sequence, stamp = HEADER.unpack_from(data)
     assert (length, kind, life, sequence, stamp) == (len(data) - HEADER.size, GONE, 3, 2**40, 123_456_789)
     assert Decoder(Server).gone(data[HEADER.size :]) == [4, 5]
+
+
+def test_a_frame_with_any_bit_flipped_or_of_another_trial_is_not_intact() -> None:
+    key = checksum_key(b"one trial")
+    data = frame(key, PLAIN, 3, 9, 5, b"content")
+
+    def whole(damaged: bytes, key: int = key) -> bool:
+        return intact(key, damaged[CHECKED_AT:], HEADER.unpack_from(damaged)[0])
+
+    assert whole(data)
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        assert not whole(bytes(damaged)), bit
+    assert not whole(data, checksum_key(b"another"))
 
 
 def test_a_hello_is_read_back() -> None:

@@ -15,7 +15,8 @@ from bench.runtime.child import Scoped
 from bench.runtime.engine import Engine
 from bench.runtime.image import APPEND, COMPACT, DELETE, PUT, RESET, TRUNCATE, Image
 from bench.runtime.ray import storage
-from bench.runtime.ray.storage import Wal, append_note, encode_record, read_notes, read_wal, thaw
+from bench.runtime.ray.records import encode_record, read_wal, thaw
+from bench.runtime.ray.storage import Wal, append_note, read_notes
 from protocols.consensus.raft.messages import Entry, HardState
 from protocols.consensus.raft.server import Server
 from protocols.requests import Write
