@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 
 from .errors import UsageError
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS = 4
+"""How a client begins to speak HTTP/2, and the type of the frame that a server answers; Ray's services all do."""
 
 PROBE_S = 2.0
 """``ray.init`` itself would wait for minutes."""
@@ -26,7 +31,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def probe(address: str, timeout_s: float = PROBE_S) -> None:
-    """Check that something accepts a TCP connection at the address; ``auto`` is left to Ray.
+    """Check that something like Ray answers at the address; ``auto`` is left to Ray.
 
     Raises:
         UsageError: nothing does within ``timeout_s`` seconds, or the address is malformed.
@@ -35,9 +40,38 @@ def probe(address: str, timeout_s: float = PROBE_S) -> None:
         return
     host, port = split_address(address)
     try:
-        socket.create_connection((host, port), timeout=timeout_s).close()
+        with socket.create_connection((host, port), timeout=timeout_s) as stream:
+            spoken = _greet(stream, timeout_s)
     except OSError as error:
         reason = f"within {timeout_s:g} s" if isinstance(error, TimeoutError) else f"({error.strerror or error})"
         raise UsageError(
             f"no cluster answers at {address} {reason}: start one with 'ray start --head', or leave --address out"
         ) from None
+    if not spoken:
+        raise UsageError(
+            f"what listens at {address} does not answer as Ray does: give the address that 'ray start' shows"
+        )
+
+
+def answers_http2(host: str, port: int, timeout_s: float = PROBE_S) -> bool:
+    """Whether a service of Ray answers there: not if its process is gone or stands still, or its machine is."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as stream:
+            return _greet(stream, timeout_s)
+    except OSError:
+        return False
+
+
+def _greet(stream: socket.socket, timeout_s: float) -> bool:
+    """Whether the other end speaks HTTP/2; taken for granted where Ray is told to encrypt."""
+    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+        return True
+    stream.settimeout(timeout_s)
+    try:
+        stream.sendall(_PREFACE)
+        answer = b""
+        while len(answer) < 4 and (more := stream.recv(64)):
+            answer += more
+    except OSError:
+        return False
+    return len(answer) >= 4 and answer[3] == _SETTINGS

@@ -13,12 +13,14 @@ import numpy as np
 
 from protocols.family import Family
 
+from .bias import project
 from .checkers.verdict import Verdict, Word, merge
 from .history import FAIL, OK, History
+from .history.clocks import power_lost
 from .history.history import CAS, READ, WRITE
 from .runtime.record import RunRecord
 from .stats import summary
-from .trial import Floor, Latency, Messages, Operations, Recovery, Result, Trial
+from .trial import ClockReport, Floor, Latency, Messages, Operations, Recovery, Result, Trial
 from .units import seconds
 
 Check = Callable[[History, float], Verdict]
@@ -80,7 +82,12 @@ def assess(
         unavailable_s=gap.unavailable if gap is not None else None,
         unavailable_resolution_s=gap.resolution if gap is not None else None,
         recovery_s=summary.recovery(record.marks, faults, record.leaders, family.recovery),
-        messages=Messages(server=record.messages_server, client=record.messages_client),
+        messages=Messages(
+            server=record.messages_server,
+            client=record.messages_client,
+            dropped=record.messages_dropped,
+            overflowed=record.messages_overflowed,
+        ),
         messages_per_operation=per_operation,
         trial="void" if reason else "complete",
         void_reason=reason,
@@ -88,14 +95,16 @@ def assess(
         checks=_by_name(verdicts),
         violations=tuple(verdict for verdict in verdicts if verdict.verdict == "invalid"),
         floor=record.floor,
-        harness_bound=harness_bound(rate, per_operation, record.floor),
+        harness_bound=harness_bound(rate, _all_messages(record, acknowledged), record.floor),
         trace_hash=record.trace_hash,
         events=record.events,
         leader_changes=max(0, len(record.leaders) - 1),
         coverage=dict(sorted(Counter(mark.name for mark in record.marks).items())),
         faults=faults,
         costs=record.costs,
+        projection=project(record.costs),
         bias=record.bias,
+        clock=_clock(record),
         time_series=summary.time_series(history, end),
         took_s=record.took_s,
         spec=trial,
@@ -129,6 +138,14 @@ def failed(trial: Trial, error: str, provenance: dict[str, Any], took_s: float =
         spec=trial,
         provenance=provenance,
     )
+
+
+def _clock(record: RunRecord) -> ClockReport | None:
+    """How clocks differed, with what that costs."""
+    if record.clock is None:
+        return None
+    lost = power_lost(record.history)
+    return msgspec.structs.replace(record.clock, detection_power_lost=lost.pairs, neighbours_lost=lost.neighbours)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------
@@ -235,8 +252,31 @@ def _complement(periods: Iterable[tuple[int, int]], start: int, end: int) -> lis
     return [*free, (start, end)]
 
 
+def _all_messages(record: RunRecord, acknowledged: int) -> float | None:
+    """Messages of any kind an acknowledged operation."""
+    return (record.messages_server + record.messages_client) / acknowledged if acknowledged else None
+
+
 def harness_bound(throughput: float, per_operation: float | None, floor: Floor | None) -> bool:
-    """Whether the servers exchanged messages at 90% or more of the null protocol's rate on this machine."""
+    """Whether a trial exchanged messages at 90% or more of the null protocol's rate on this machine.
+
+    Like with like: both count every message, between servers as well as with clients, and both were driven by the same
+    number of clients, except where a floor says nothing of its clients.
+
+    Args:
+        throughput: acknowledged operations/s.
+        per_operation: all messages an acknowledged operation; None without any.
+        floor: of the trial's client count.
+    """
     if floor is None or per_operation is None or floor.null_messages_s <= 0:
         return False
     return throughput * per_operation >= HARNESS_BOUND * floor.null_messages_s
+
+
+def with_floor(result: Result, floor: Floor) -> Result:
+    """A result with a floor that was measured beside it."""
+    acknowledged = result.operations.ok
+    counted = result.messages.server + result.messages.client
+    per_operation = counted / acknowledged if acknowledged else None
+    bound = harness_bound(result.throughput_ops_s, per_operation, floor)
+    return msgspec.structs.replace(result, floor=floor, harness_bound=bound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 EXIT_VALID = 0
 EXIT_VIOLATION = 1
@@ -20,7 +21,15 @@ class UsageError(Exception):
 
 
 class HarnessError(Exception):
-    """The harness, not the protocol under test, failed: exit code 70."""
+    """The harness, not the protocol under test, failed: exit code 70.
+
+    Attributes:
+        history: what clients had seen until a live trial failed (:class:`bench.history.History`), if that is known.
+    """
+
+    def __init__(self, sentence: str, history: Any = None) -> None:
+        super().__init__(sentence)
+        self.history = history
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protocols.family import Family
@@ -46,6 +47,7 @@ def run_trial(
     address: str | None = None,
     progress: Callable[[str], None] | None = None,
     session: RaySession | None = None,
+    history: Path | None = None,
 ) -> tuple[Result, RunRecord]:
     """Run a trial and judge it.
 
@@ -54,6 +56,7 @@ def run_trial(
         address: (ray) of a running cluster; None starts an embedded local one.
         progress: called with a few words whenever the run enters another phase.
         session: (ray) keeps actors between trials; None makes one for this trial.
+        history: (ray) what clients see is streamed to this path + ``.unfinished`` while the trial runs.
 
     Raises:
         UsageError: the trial cannot be.
@@ -65,11 +68,13 @@ def run_trial(
 
         record = simulate(trial, family, server_config, client_config)
     elif session is not None:
-        record = session.run(trial, progress)
+        record = session.run(trial, progress, history=history)
+        record.floor = session.known_floor(trial.workload.clients)
     else:
         from .runtime.ray.session import RaySession
 
         with RaySession(address) as own:
-            record = own.run(trial, progress)
+            record = own.run(trial, progress, history=history)
             record.floor = own.floor(trial.workload.clients)
-    return assess(trial, record, family, provenance()), record
+    where = {"workers": record.workers} if record.workers else {}
+    return assess(trial, record, family, provenance() | where), record

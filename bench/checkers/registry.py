@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..errors import unknown_name
 from ..history.history import History
 from . import linearizability
+from .clocks import in_every_clock
 from .verdict import Verdict
 
 Check = Callable[[History, float], Verdict]
@@ -19,11 +20,11 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
 
 
 def checks_for(model: str) -> tuple[Check, ...]:
-    """The checks of that model.
+    """The checks of that model, for histories of one clock or several.
 
     Raises:
         UsageError: there is no such model.
     """
     if model not in _CHECKS:
         raise unknown_name("model", model, _CHECKS)
-    return _CHECKS[model]
+    return tuple(in_every_clock(check) for check in _CHECKS[model])

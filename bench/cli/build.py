@@ -11,6 +11,7 @@ import msgspec
 
 from protocols.family import Family
 
+from ..calibration import check_service, kept
 from ..errors import UsageError, unknown_name
 from ..faults.nemesis import check_kinds
 from ..faults.notation import check_runtime, exact_duration, format_fault, format_latency, parse_fault, validate_target
@@ -21,7 +22,7 @@ from ..network.latency import Constant, parse_latency
 from ..network.spec import Network
 from ..params import build_configs, format_value, parse_params
 from ..torture import torture
-from ..trial import Trial
+from ..trial import ServiceTimes, Trial
 from ..units import NS_PER, parse_duration, seconds
 from ..workload.spec import FUNCTIONS, PRESETS, Workload
 
@@ -29,6 +30,7 @@ DURATION = {"sim": NS_PER["s"], "ray": 10 * NS_PER["s"]}
 """ns of load where nothing is said: enough for the percentiles, and back at the prompt soon."""
 DURATION_WITH_FAULTS = {"sim": 5 * NS_PER["s"], "ray": 10 * NS_PER["s"]}
 RUNTIMES = ("ray", "sim")
+LINKS = ("ray", "tcp")
 GENERAL = "general"
 """What ``--nemesis`` without kinds means."""
 NO_NEMESIS = "none"
@@ -75,6 +77,9 @@ class RunOptions:
     invariants: bool = True
     codec: bool = False
     actor_nodes: int | None = None
+    link: str | None = None
+    generators: int | None = None
+    service: str | None = None
     check_budget: float | None = None
     torture: bool = False
 
@@ -257,6 +262,9 @@ def build_trial(options: RunOptions) -> Trial:
             clock_offset=options.clock_offset and duration_of(options.clock_offset, "--clock-offset"),
             clock_drift_ppm=options.clock_drift_ppm,
             actor_nodes=options.actor_nodes,
+            link=_link(options),
+            generators=options.generators,
+            service=_service(options),
             check_budget_s=options.check_budget,
         ),
     )
@@ -266,6 +274,25 @@ def build_trial(options: RunOptions) -> Trial:
         params = {**find_mutant(family, options.mutant).params, **params}
     build_configs(family, params, trial.nodes)
     return trial
+
+
+def _link(options: RunOptions) -> Literal["tcp", "ray"] | None:
+    if options.link is None:
+        return None
+    if options.link not in LINKS:
+        raise unknown_name("link", options.link, LINKS)
+    if options.runtime != "ray":
+        raise UsageError("--link is of live trials: give --runtime ray too")
+    return "ray" if options.link == "ray" else "tcp"
+
+
+def _service(options: RunOptions) -> ServiceTimes | None:
+    if options.service is None:
+        return None
+    check_service(options.service)
+    if options.runtime != "sim":
+        raise UsageError(f"--service is of simulated trials: leave it out, or --runtime {options.runtime}")
+    return kept().apply(ServiceTimes()) if options.service == "calibrated" else None
 
 
 def _torture(options: RunOptions, family: Family) -> Trial:
@@ -368,6 +395,8 @@ def _arguments(trial: Trial) -> Iterable[str]:
     yield from () if trial.invariants else ("--no-invariants",)
     yield from ("--codec",) if trial.codec else ()
     yield from option("actor-nodes", trial.actor_nodes, usual.actor_nodes)
+    yield from option("link", trial.link, usual.link)
+    yield from option("generators", trial.generators, usual.generators)
     yield from option("check-budget", trial.check_budget_s, usual.check_budget_s)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -36,10 +35,7 @@ def command(history: str, model: str, budget: float, as_json: bool) -> int:
     if budget <= 0:
         raise UsageError(f"--budget {budget:g} is out of range: seconds, above 0")
     checks = checks_for(model)
-    path = Path(history)
-    if path.is_dir() or not path.suffix:
-        path = store.find(history).parent / store.HISTORY
-    recorded = read_history(path)
+    recorded = read_history(store.find_history(history))
     verdicts = [check(recorded, budget) for check in checks]
     word = merge(verdict.verdict for verdict in verdicts)
     if as_json:

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import worst_exit
+from ..calibration import keep as keep_floor
+from ..errors import HarnessError, worst_exit
 from ..run import run_trial
 from ..trial import Result, Trial
 from . import Interrupted
 from .build import RunOptions
 from .hunt import Found, hunt, wanted
-from .store import encode, keep
+from .store import HISTORY, begin, encode, keep, keep_partial
 from .summary import console, print_summary, verdict_line
 from .violation import print_violation
 
@@ -49,13 +50,31 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 def execute(options: RunOptions, trial: Trial, output: Output, address: str | None) -> int:
     """Run, keep, show; returns the exit code."""
+    folder: Path | None = None
     try:
         with progress(output.quiet) as say:
             found = hunt(options, say) if wanted(options) else None
-            result, record = run_trial(trial if found is None else found.trial, address=address, progress=say)
+            trial = trial if found is None else found.trial
+            if output.store and trial.runtime == "ray":
+                folder = begin(trial)  # what clients see is kept there while the trial goes
+            history = None if folder is None else folder / HISTORY
+            result, record = run_trial(trial, address=address, progress=say, history=history)
+            if output.store and address is None and record.floor is not None:
+                keep_floor(record.floor)
+    except HarnessError as error:
+        kept = None if folder is None else keep_partial(folder, error.history)
+        if kept is None:
+            raise
+        raise HarnessError(f"{error} (what clients saw until then: bench check {kept})", error.history) from error
     except KeyboardInterrupt:
-        raise Interrupted("the trial was not finished, nothing was kept") from None
-    result, folder = keep(result, record.history) if output.store else (result, None)
+        kept = None if folder is None else keep_partial(folder, None)
+        what = "nothing was kept" if kept is None else f"what clients saw until then: bench check {kept}"
+        raise Interrupted(f"the trial was not finished, {what}") from None
+    except BaseException:
+        if folder is not None:
+            keep_partial(folder, None)
+        raise
+    result, folder = keep(result, record.history, folder) if output.store else (result, None)
     if output.json_to == "-":
         sys.stdout.buffer.write(encode(result))
         sys.stdout.flush()

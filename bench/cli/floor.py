@@ -4,52 +4,130 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
-
-import click
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from .options import option, verb
 
-HELP = """Measure the floor: the bare link, a null protocol, a bare replicated log. No live result can pass it.
+if TYPE_CHECKING:
+    from ..trial import Floor
+
+HELP = """Measure the floor: bare links, a null protocol, a bare replicated log, delays and timers.
+
+No live result can pass it. It takes about half a minute; every live trial measures a short one of its own.
 
 \b
 Examples:
   bench floor
+  bench floor --save
   bench floor --address 10.0.0.1:6379 --clients 64 --json
 """
 
 
 @verb("floor", HELP)
-@option("Options", "--clients", type=int, default=8, show_default=True, help="Of the bare log's closed loop.")
+@option("Options", "--clients", type=int, default=8, show_default=True, help="Of null protocol and log, beside others.")
 @option("Options", "--address", metavar="HOST:PORT", help="Of a running Ray cluster; without it, a local one starts.")
+@option("Options", "--save", is_flag=True, help="Keep it for --service calibrated.")
 @option("Options", "--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(clients: int, address: str | None, as_json: bool) -> int:
+def command(clients: int, address: str | None, save: bool, as_json: bool) -> int:
     """Measure and print."""
     import msgspec
 
     from ..address import probe
-    from ..calibration import calibrate
+    from ..calibration import PLACE, keep
     from ..errors import UsageError
-    from ..trial import Floor, ServiceTimes
-    from .summary import duration, number
+    from .execute import progress
+    from .summary import console
 
     if clients < 1:
         raise UsageError(f"--clients {clients} is out of range: at least 1")
     if address is not None:
+        if save:
+            raise UsageError("--save keeps the floor of this machine: leave --address out")
         probe(address)
     measure: Any = importlib.import_module("bench.runtime.ray.floor").measure
-    floor: Floor = measure(address, clients)
+    with progress(quiet=False) as say:
+        floor: Floor = measure(address, clients, whole=True, progress=say)
+    if save:
+        keep(floor)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(floor), indent=2) + b"\n")
         return 0
-    click.echo(f"link round trip  {duration(floor.link_rtt_s)}")
-    click.echo(f"link             {number(floor.link_messages_s)} messages/s")
-    click.echo(f"null protocol    {number(floor.null_messages_s)} messages/s")
-    click.echo(f"bare log         {number(floor.log_ops_s)} operations/s with {clients} clients")
-    times = calibrate(floor, ServiceTimes().fsync / 1e9)
-    click.echo(
-        f"for simulations  {duration(times.message / 1e9)} of CPU a message, {duration(times.wakeup / 1e9)} to wake up "
-        f"(a Trial's service times; the default is {duration(ServiceTimes().message / 1e9)} and "
-        f"{duration(ServiceTimes().wakeup / 1e9)})"
-    )
+    out = console()
+    for heading, lines in _sections(floor):
+        out.print(heading, style="bold")
+        width = max(len(line[0]) for line in lines)
+        for name, text, remark in lines:
+            out.print(f"  {name:<{width}}  {text:>26}" + (f"  {remark}" if remark else ""))
+    if save:
+        out.print(f"kept in {PLACE}")
     return 0
+
+
+Lines = list[tuple[str, str, str]]
+
+
+def _sections(floor: Floor) -> Iterator[tuple[str, Lines]]:
+    """(heading, lines of (what, figure, remark))."""
+    from ..calibration import calibrate
+    from ..trial import ServiceTimes
+    from .summary import duration, number
+
+    def lateness(p50: float, p99: float) -> str:
+        return f"p50 {duration(p50)}, p99 {duration(p99)}"
+
+    rates: Lines = [
+        (f"tcp, {window} under way", f"{number(rate)} messages/s", "the peak" if rate == floor.link_messages_s else "")
+        for window, rate in floor.link_windows
+    ]
+    links: Lines = [("tcp, round trip", duration(floor.link_rtt_s), "one message under way"), *rates]
+    if floor.ray_link_messages_s:
+        ratio = floor.link_messages_s / floor.ray_link_messages_s
+        links.append(
+            (
+                "actor calls, round trip",
+                duration(floor.ray_link_rtt_s),
+                f"{floor.ray_link_rtt_s / floor.link_rtt_s:.1f} x",
+            )
+        )
+        links.append(("actor calls, peak", f"{number(floor.ray_link_messages_s)} messages/s", f"tcp: {ratio:.1f} x"))
+    yield "Bare link, messages both ways together", links
+    yield (
+        "Null protocol, requests and answers together",
+        [
+            (_clients(floor.clients), f"{number(floor.null_messages_s)} messages/s", ""),
+            ("saturated", f"{number(floor.null_peak_messages_s)} messages/s", ""),
+        ],
+    )
+    log: Lines = [(_clients(count), f"{number(rate)} operations/s", "") for count, rate in floor.log_clients]
+    sync = ("one sync there", lateness(floor.fsync_p50_s, floor.fsync_p99_s), f"with {_clients(floor.clients)}")
+    yield "Bare replicated log: three nodes, group commit, fdatasync", [*log, sync]
+    if floor.delays:
+        yield (
+            "Injected one-way delay, what comes on top",
+            [(duration(each.asked_s), lateness(each.p50_s, each.p99_s), "") for each in floor.delays],
+        )
+    yield (
+        "Timers of 5 ms, how late",
+        [
+            ("idle", lateness(floor.timer_idle_p50_s, floor.timer_idle_p99_s), ""),
+            ("every core busy", lateness(floor.timer_busy_p50_s, floor.timer_busy_p99_s), ""),
+        ],
+    )
+    usual = ServiceTimes()
+    times = calibrate(floor, floor.fsync_p50_s or usual.fsync / 1e9)
+    yield (
+        "Service times for simulations (--service calibrated)",
+        [
+            (name, duration(found / 1e9), f"default {duration(default / 1e9)}")
+            for name, found, default in (
+                ("CPU a message", times.message, usual.message),
+                ("to wake up", times.wakeup, usual.wakeup),
+                ("a sync", times.fsync, usual.fsync),
+            )
+        ],
+    )
+
+
+def _clients(count: int) -> str:
+    return f"{count} client" + ("s" if count != 1 else "")

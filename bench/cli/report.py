@@ -37,7 +37,8 @@ def command(run: str, out: Path | None) -> int:
     target = folder / "report.html" if out is None else out
     store.check_writable(target)
 
-    from ..report import render
+    from ..report import render, single
 
-    click.echo(str(render(folder, target)))
+    partial = store.judge_partial(folder)
+    click.echo(str(render(folder if partial is None else single(partial, folder), target)))
     return 0

@@ -39,6 +39,12 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(TRIAL, "--liveness", metavar="TIME", help="Granted after the heal to serve again.  [default: 10]")
 @option(TRIAL, "--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the protocol; repeatable.")
 @option(TRIAL, "--mutant", metavar="NAME", help="Run this classic mistake instead of the real protocol.")
+@option(
+    TRIAL,
+    "--service",
+    metavar="default|calibrated",
+    help="What work costs: the same anywhere, or from this machine's floor (sim).",
+)
 @option(LOAD, "--clients", type=int, help="Client nodes.  [default: 8]")
 @option(LOAD, "--rate", type=NUMBER, help="Operations a second (open loop); without it, a closed loop.")
 @option(LOAD, "--arrival", type=click.Choice(["poisson", "constant"]), help="Of an open loop.  [default: poisson]")
@@ -75,8 +81,10 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(OUTPUT, "--check-budget", type=NUMBER, help="Seconds for each checker.  [default: 20]")
 @option(OUTPUT, "--invariants/--no-invariants", default=True, help="Check global state after each step (sim).")
 @option(OUTPUT, "--codec", is_flag=True, help="Send every message through its codec (sim).")
-@option("Cluster", "--address", metavar="HOST:PORT", help="Of a running Ray cluster; without it, a local one starts.")
+@option("Cluster", "--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto; else a local one starts.")
+@option("Cluster", "--link", metavar="tcp|ray", help="What carries messages between actors.  [default: tcp]")
 @option("Cluster", "--actor-nodes", type=int, help="Nodes an actor.  [default: 1 up to ten nodes]")
+@option("Cluster", "--generators", type=int, help="Processes that drive the load, apart if they can.  [default: 1]")
 def command(json_to: str | None, no_store: bool, quiet: bool, address: str | None, **given: Any) -> int:
     """Validate everything, run, keep, show."""
     from ..address import probe

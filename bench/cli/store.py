@@ -40,13 +40,12 @@ def encode(result: Result) -> bytes:
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
 
-def keep(result: Result, history: History | None) -> tuple[Result, Path]:
-    """Store a run; the result says where its history is."""
-    from ..history.storage import write_history
+def begin(trial: Trial) -> Path:
+    """A folder for a run, with the trial in it."""
     from ..provenance import code_version
 
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    name = f"{stamp}-{result.protocol}-{result.spec.key(code_version())[:8]}"
+    name = f"{stamp}-{trial.protocol}-{trial.key(code_version())[:8]}"
     folder = RUNS / name
     attempt = 1
     while True:
@@ -56,12 +55,97 @@ def keep(result: Result, history: History | None) -> tuple[Result, Path]:
         except FileExistsError:
             attempt += 1
             folder = RUNS / f"{name}-{attempt}"
+    (folder / TRIAL).write_bytes(msgspec.json.format(msgspec.json.encode(trial), indent=2) + b"\n")
+    return folder
+
+
+def keep(result: Result, history: History | None, folder: Path | None = None) -> tuple[Result, Path]:
+    """Store a run, in the ``folder`` with which it began if it has one; the result says where its history is."""
+    from ..history.storage import UNFINISHED, write_history
+
+    folder = folder or begin(result.spec)
     if history is not None:
         write_history(history, folder / HISTORY)
         result = msgspec.structs.replace(result, history=HISTORY)
-    (folder / TRIAL).write_bytes(msgspec.json.format(msgspec.json.encode(result.spec), indent=2) + b"\n")
     (folder / RESULT).write_bytes(encode(result))
+    (folder / (HISTORY + UNFINISHED)).unlink(missing_ok=True)
     return result, folder
+
+
+def keep_partial(folder: Path, history: History | None) -> Path | None:
+    """Store what is known of a run that did not end: there is no result, but what clients saw can be judged.
+
+    Args:
+        folder: with which it began; removed if nothing is known.
+        history: None: what was streamed to the folder.
+
+    Returns:
+        where the history is, if there is any.
+    """
+    from ..history.storage import UNFINISHED, finish_history, write_history
+
+    path = folder / HISTORY
+    left = folder / (HISTORY + UNFINISHED)
+    try:
+        if history is not None and len(history):
+            write_history(history, path)
+            left.unlink(missing_ok=True)
+            return path
+        found = finish_history(path)
+    except (OSError, UsageError):  # what was streamed stays as it is
+        return left if left.exists() else None
+    if found is not None and len(found):
+        return path
+    for file in (path, folder / TRIAL):
+        file.unlink(missing_ok=True)
+    folder.rmdir()
+    return None
+
+
+def find_history(name: str) -> Path:
+    """The history that a file, a run's folder, or part of its name means; of a run that did not end, what is left.
+
+    Raises:
+        UsageError: none, or several.
+    """
+    from ..history.storage import UNFINISHED
+
+    folder = Path(name)
+    if folder.suffix and not folder.is_dir():
+        return folder
+    if not folder.is_dir():
+        found = sorted({each.parent for each in RUNS.glob(f"*/{HISTORY}*") if name in each.parent.name})
+        folder = found[0] if len(found) == 1 else find(name).parent
+    left = folder / (HISTORY + UNFINISHED)
+    return left if left.is_file() and not (folder / HISTORY).is_file() else folder / HISTORY
+
+
+def judge_partial(folder: Path) -> Result | None:
+    """What can be said of a run that did not end, from what clients saw until then; None if the folder is none of one.
+
+    Raises:
+        UsageError: its files cannot be read.
+    """
+    from ..assess import assess
+    from ..history.history import NEVER
+    from ..history.storage import read_history
+    from ..provenance import provenance
+    from ..run import prepare
+    from ..runtime.record import RunRecord
+
+    if (folder / RESULT).is_file() or not (folder / TRIAL).is_file():
+        return None
+    trial = load(str(folder / TRIAL)).trial
+    path = find_history(str(folder))
+    history = read_history(path)
+    ended = history.completed[history.completed < NEVER]
+    load_end = min(trial.duration, max(int(ended.max(initial=0)), trial.warmup + 1))
+    result = assess(trial, RunRecord(history=history, load_end=load_end), prepare(trial)[0], provenance())
+    reason = f"the run did not end: this is what clients saw in its first {load_end / 1e9:.1f} s"
+    verdict = result.verdict if result.verdict == "invalid" else "unknown"
+    return msgspec.structs.replace(
+        result, trial="void", void_reason=reason, verdict=verdict, error="the run did not end", history=path.name
+    )
 
 
 @dataclass(frozen=True)

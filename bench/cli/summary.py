@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
+from ..bias import doubts
 from ..faults.notation import exact_duration
-from ..trial import Latency, Result, Trial
+from ..trial import ClockReport, Latency, Result, Trial
 from ..units import NS_PER, format_duration
 
 _WORD_STYLE = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
@@ -19,7 +20,9 @@ FAULTS_SHOWN = 6
 
 def console(*, to_stderr: bool = False) -> Console:
     """Lines are never wrapped: they end up in files and pipes."""
-    return Console(file=sys.stderr if to_stderr else sys.stdout, soft_wrap=True, highlight=False)
+    # standard error by name and not as it is now: live runs put another in its place
+    file = None if to_stderr else sys.stdout
+    return Console(file=file, stderr=to_stderr, soft_wrap=True, highlight=False)
 
 
 def duration(s: float | None) -> str:
@@ -68,6 +71,23 @@ def _outage(result: Result) -> str:
     return text
 
 
+def _clocks(clock: ClockReport) -> str:
+    """How the machines' clocks differed, and what that hides."""
+    farthest = max(clock.hosts, key=lambda host: abs(host.offset_s))
+    others = f", {len(clock.hosts)} machines compared" if len(clock.hosts) > 1 else ""
+    sign = "ahead" if farthest.offset_s >= 0 else "behind"
+    text = f"{farthest.machine} {duration(abs(farthest.offset_s))} {sign}{others}"
+    text += f", known to {duration(clock.max_bound_s)}"
+    if clock.generator_clocks > 1:
+        text += f"; detection power lost: {_share(clock.detection_power_lost)} of ordered pairs, "
+        text += f"{_share(clock.neighbours_lost)} of direct successors"
+    return text
+
+
+def _share(value: float) -> str:
+    return f"{value:.2g}" if 0 < value < 1e-4 else f"{value:.2%}"
+
+
 def _rows(result: Result) -> Iterable[tuple[str, str]]:
     """(label, text) of every line between the title and the checks."""
     counts = result.operations
@@ -79,10 +99,12 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     yield "unavailable", _outage(result)
     per_operation = result.messages_per_operation
     rate = "-" if per_operation is None else f"{per_operation:.3g}"
+    lost = result.messages.overflowed
     yield (
         "messages",
         f"{rate} between servers an operation "
-        f"({number(result.messages.server)} server, {number(result.messages.client)} client)",
+        f"({number(result.messages.server)} server, {number(result.messages.client)} client)"
+        + (f"; {number(lost)} lost because a receiver was too slow" if lost else ""),
     )
     if result.faults:
         kinds: dict[str, int] = {}
@@ -98,6 +120,8 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
             f"link round trip {duration(floor.link_rtt_s)}, {number(floor.link_messages_s)} messages/s, null protocol "
             f"{number(floor.null_messages_s)} messages/s, bare log {number(floor.log_ops_s)} ops/s{bound}",
         )
+    if result.clock is not None:
+        yield "clocks", _clocks(result.clock)
     if result.bias is not None:
         bias = result.bias
         yield (
@@ -105,6 +129,13 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
             f"generator late p99 {duration(bias.generator_lateness_p99_s)}, its CPU {bias.generator_cpu:.0%}, "
             f"{bias.shed} shed, timers late p99 {duration(bias.timer_lateness_p99_s)}, steal {bias.steal:.1%}",
         )
+    if looks := _doubts(result):
+        yield "look twice", looks
+
+
+def _doubts(result: Result) -> str:
+    """Why to look twice; that the harness bounds a result is said beside its floor."""
+    return "; ".join(doubt.text for doubt in doubts(result) if doubt.subject != "harness_bound")
 
 
 def _line(label: str, text: str | Text) -> Text:

@@ -32,6 +32,12 @@ Examples:
 @option("Size", "--budget", type=NUMBER, metavar="SECONDS", help="In total; more seeds until it is spent.")
 @option("Size", "--runtime", type=click.Choice(["sim", "ray"]), help="Only that world.")
 @option("Where", "--jobs", type=int, help="Simulated trials at once.  [default: every core]")
+@option(
+    "Size",
+    "--service",
+    metavar="default|calibrated",
+    help="Simulated service times: the same anywhere, or from this machine's floor.  [default: the script's]",
+)
 @option("Where", "--address", metavar="HOST:PORT", help="Of a running Ray cluster.")
 @option("Where", "--out", type=click.Path(path_type=Path), help="Folder of the run; one with trials is resumed.")
 @option("Output", "--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")
@@ -63,6 +69,7 @@ def command(script: str | None, overrides: tuple[str, ...], **given: Any) -> int
         budget_s=given["budget"],
         runtime=given["runtime"],
         jobs=given["jobs"],
+        service=given["service"],
         address=given["address"],
         out=given["out"],
         dry_run=given["dry_run"],

@@ -37,6 +37,8 @@ COLUMNS: dict[str, str] = {
     "outcome": "b",
     "client": "i",
 }
+CLOCK_COLUMNS: dict[str, str] = {"clock": "b", "slack": "q"}
+"""Only where several clocks recorded the history."""
 _DTYPE = {"q": np.int64, "i": np.int32, "b": np.int8}
 
 IntColumn = NDArray[np.signedinteger]
@@ -57,6 +59,8 @@ class History:
         invoked, completed: when the client took it up and ended it (``NEVER`` if it did not).
         outcome: 0 ok, 1 fail (definitely did not happen), 2 info (may have happened).
         client: index of the client node.
+        clock: index of the clock that recorded the operation; None if there was only one. See :mod:`.clocks`.
+        slack: ns by which that clock may be wrong throughout the history; None with one clock.
     """
 
     process: IntColumn
@@ -70,13 +74,20 @@ class History:
     completed: IntColumn
     outcome: IntColumn
     client: IntColumn
+    clock: IntColumn | None = None
+    slack: IntColumn | None = None
 
     def __len__(self) -> int:
         return len(self.process)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> History:
         """The sub-history of these rows (a mask or indices)."""
-        return History(**{name: getattr(self, name)[rows] for name in COLUMNS})
+        return History(**{name: column[rows] for name, column in self.columns().items()})
+
+    def columns(self) -> dict[str, IntColumn]:
+        """The columns that there are, by name."""
+        names = COLUMNS if self.clock is None else COLUMNS | CLOCK_COLUMNS
+        return {name: getattr(self, name) for name in names}
 
 
 class HistoryBuilder:
@@ -84,8 +95,10 @@ class HistoryBuilder:
 
     __slots__ = ("columns",)
 
-    def __init__(self) -> None:
-        self.columns: dict[str, array[int]] = {name: array(code) for name, code in COLUMNS.items()}
+    def __init__(self, *, clocks: bool = False) -> None:
+        """``clocks``: with the columns of a history that several clocks record; :meth:`add` leaves them empty."""
+        columns = COLUMNS | CLOCK_COLUMNS if clocks else COLUMNS
+        self.columns: dict[str, array[int]] = {name: array(code) for name, code in columns.items()}
 
     def __len__(self) -> int:
         return len(self.columns["process"])
@@ -121,10 +134,11 @@ class HistoryBuilder:
 
     def build(self) -> History:
         """The history so far, sorted by invocation."""
+        types = COLUMNS | CLOCK_COLUMNS
         arrays = {
-            name: np.frombuffer(column, dtype=_DTYPE[COLUMNS[name]]).copy()
+            name: np.frombuffer(column, dtype=_DTYPE[types[name]]).copy()
             if len(column)
-            else np.empty(0, dtype=_DTYPE[COLUMNS[name]])
+            else np.empty(0, dtype=_DTYPE[types[name]])
             for name, column in self.columns.items()
         }
         order = np.argsort(arrays["invoked"], kind="stable")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..errors import HarnessError, UsageError
-from .history import COLUMNS, History, HistoryBuilder
+from .history import CLOCK_COLUMNS, COLUMNS, NEVER, History, HistoryBuilder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,7 @@ def write_history(history: History, path: str | os.PathLike[str]) -> None:
 
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table([getattr(history, name) for name in COLUMNS], schema=_schema())
+    table = pa.table(list(history.columns().values()), schema=_schema(clocks=history.clock is not None))
     temporary = _temporary(target)
     try:
         pq.write_table(table, temporary, compression="zstd")
@@ -76,16 +77,53 @@ def read_history(path: str | os.PathLike[str]) -> History:
     if found.get(b"version") != VERSION:
         version = found.get(b"version", b"?").decode()
         raise UsageError(f"history {source} has format version {version}: this is version {VERSION.decode()}")
-    if not table.schema.equals(_schema()):
+    clocks = "clock" in table.schema.names
+    if not table.schema.equals(_schema(clocks=clocks)):
         raise UsageError(f"history {source} is damaged: its columns are not those of version {VERSION.decode()}")
     if any(column.null_count for column in table.columns):
         raise UsageError(f"history {source} is damaged: some of its cells are empty")
-    columns = {name: np.array(table.column(name).to_numpy()) for name in COLUMNS}
+    names = COLUMNS | CLOCK_COLUMNS if clocks else COLUMNS
+    columns = {name: np.array(table.column(name).to_numpy()) for name in names}
     invoked = columns["invoked"]
     if np.any(invoked[1:] < invoked[:-1]):  # streamed in the order of completion
         order = np.argsort(invoked, kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
-    return History(**columns)
+    return settle(History(**columns)) if unfinished else History(**columns)
+
+
+def settle(history: History) -> History:
+    """A history without what a stream says twice: an operation under way, as a row that never completed, and its end.
+
+    No process has two operations open, so process and invocation name one.
+    """
+    never = history.completed == NEVER
+    if not never.any():
+        return history
+    order = np.lexsort((never, history.invoked, history.process))
+    process, invoked = history.process[order], history.invoked[order]
+    again = (process[1:] == process[:-1]) & (invoked[1:] == invoked[:-1]) & never[order][1:]
+    if not again.any():
+        return history
+    kept = np.ones(len(history), dtype=np.bool_)
+    kept[order[1:][again]] = False
+    return history.take(kept)
+
+
+def finish_history(path: str | os.PathLike[str]) -> History | None:
+    """Turn what a run has left at ``path`` + ``.unfinished`` into the Parquet file at ``path``; None if there is none.
+
+    Raises:
+        UsageError: nothing in it can be read.
+        OSError: the folder cannot be written.
+    """
+    target = Path(path)
+    left = target.with_name(target.name + UNFINISHED)
+    if not left.is_file():
+        return None
+    history = read_history(left)
+    write_history(history, target)
+    left.unlink()
+    return history
 
 
 class HistoryWriter:
@@ -98,9 +136,17 @@ class HistoryWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, interval_s: float = 0.5, batch: int = 50_000, limit: int = 5_000_000
+        self,
+        path: str | os.PathLike[str],
+        *,
+        interval_s: float = 0.5,
+        batch: int = 50_000,
+        limit: int = 5_000_000,
+        clocks: bool = False,
     ) -> None:
         """Start writing to ``path`` + ``.unfinished``; ``path`` itself appears at :meth:`close`.
+
+        ``clocks``: several clocks record the history; all rows then come through :meth:`extend`, with two columns more.
 
         Raises:
             OSError: the folder cannot be written.
@@ -113,7 +159,8 @@ class HistoryWriter:
         self._interval_s = interval_s
         self._batch = batch
         self._limit = limit
-        self._rows = HistoryBuilder()
+        self._clocks = clocks
+        self._rows = HistoryBuilder(clocks=clocks)
         self._lock = threading.Lock()  # held for one append or one exchange of builders, never during a write
         self._wake = threading.Event()
         self._closing = False
@@ -121,7 +168,7 @@ class HistoryWriter:
         self._error: Exception | None = None
         self._written = 0
         self._file = self.unfinished.open("wb")
-        self._stream = pa.ipc.new_stream(self._file, _schema())
+        self._stream = pa.ipc.new_stream(self._file, _schema(clocks=clocks))
         self._store()  # the stream begins lazily, with the first batch: an empty one makes it readable from now on
         self._thread = threading.Thread(target=self._run, name="history-writer", daemon=True)
         self._thread.start()
@@ -142,6 +189,24 @@ class HistoryWriter:
                 raise HarnessError(f"history {self.path}: the disk does not keep up, {waiting} operations wait for it")
             self._wake.set()
 
+    def extend(self, columns: Mapping[str, bytes]) -> None:
+        """Append many rows, a column each as the bytes of an array; they are handed over at once.
+
+        An operation under way may be among them, as a row that never completed; its end comes later as another.
+
+        Raises:
+            HarnessError: the disk failed, or has fallen ``limit`` rows behind.
+        """
+        if self._error is not None:
+            self._fail(self._error)
+        with self._lock:
+            for name, column in columns.items():
+                self._rows.columns[name].frombytes(column)
+            waiting = len(self._rows)
+        if waiting > self._limit:
+            raise HarnessError(f"history {self.path}: the disk does not keep up, {waiting} operations wait for it")
+        self._wake.set()
+
     def flush(self, timeout_s: float = 10.0) -> None:
         """Wait until all that was added is with the operating system. Not for an event loop.
 
@@ -159,8 +224,8 @@ class HistoryWriter:
         if self._written < goal:
             raise HarnessError(f"history {self.path}: the disk took longer than {timeout_s:g} s")
 
-    def close(self) -> None:
-        """Write the rest and turn the stream into the Parquet file. Again: no effect.
+    def close(self, *, finish: bool = True) -> None:
+        """Write the rest and turn the stream into the Parquet file; unless ``finish``, leave it. Again: no effect.
 
         Raises:
             HarnessError: the disk failed; what was stored before is in the ``.unfinished`` file.
@@ -175,7 +240,8 @@ class HistoryWriter:
             try:
                 self._stream.close()
                 self._file.close()
-                self._convert()
+                if finish:
+                    finish_history(self.path)
             except Exception as error:
                 self._error = error
         self._file.close()
@@ -210,39 +276,26 @@ class HistoryWriter:
         import pyarrow as pa
 
         with self._lock:
-            rows, self._rows = self._rows, HistoryBuilder()
-        arrays = [pa.array(np.frombuffer(rows.columns[name], dtype=_TYPES[code])) for name, code in COLUMNS.items()]
-        self._stream.write_batch(pa.record_batch(arrays, schema=_schema()))
+            rows, self._rows = self._rows, HistoryBuilder(clocks=self._clocks)
+        schema = _schema(clocks=self._clocks)
+        types = [str(field.type) for field in schema]
+        columns = zip(rows.columns.values(), types, strict=True)
+        arrays = [pa.array(np.frombuffer(column, dtype=kind)) for column, kind in columns]
+        self._stream.write_batch(pa.record_batch(arrays, schema=schema))
         self._file.flush()
         self._written += len(rows)
-
-    def _convert(self) -> None:
-        """Batch by batch, so that a long run is never in memory as a whole."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        temporary = _temporary(self.path)
-        try:
-            with (
-                pa.ipc.open_stream(str(self.unfinished)) as stream,
-                pq.ParquetWriter(temporary, _schema(), compression="zstd") as parquet,
-            ):
-                for batch in stream:
-                    parquet.write_batch(batch)
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        self.unfinished.unlink()
 
 
 def _temporary(target: Path) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}.tmp")
 
 
-def _schema() -> pa.Schema:
+def _schema(*, clocks: bool = False) -> pa.Schema:
+    """Of a history that one clock recorded, or several."""
     import pyarrow as pa
 
-    fields = [pa.field(name, _TYPES[code]) for name, code in COLUMNS.items()]
+    columns = COLUMNS | CLOCK_COLUMNS if clocks else COLUMNS
+    fields = [pa.field(name, _TYPES[code]) for name, code in columns.items()]
     return pa.schema(fields, metadata={b"format": FORMAT, b"version": VERSION})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..stats.intervals import interval
@@ -14,6 +14,8 @@ from ..sweep.result import SweepResult
 from ..sweep.store import Row
 from ..trial import Result
 
+BOUND = ("throughput_ops_s",)
+"""What a floor bounds: marked where it did."""
 SYMBOLS = {"valid": "✓", "invalid": "✗", "unknown": "?"}
 MOST_TRIALS = 200
 """Trials listed one by one; the Parquet files hold the rest."""
@@ -158,6 +160,9 @@ def cell_table(result: SweepResult) -> Table:
             else:
                 value = float(complete[column].median()) if len(complete) else math.nan
                 cells.append(_figure(value, number_text if kind == "number" else seconds_text))
+                if column in BOUND and (bound := sum(row.result.harness_bound for row in rows)):
+                    title = f"{bound} of {len(rows)} trials are bounded by the harness"
+                    cells[-1] = replace(cells[-1], text=f"{cells[-1].text} ▲", look="number warn", title=title)
         table.rows.append(cells)
     return table
 
@@ -289,68 +294,6 @@ def totals(result: SweepResult) -> list[tuple[str, str]]:
     badges += [(f"? {unknown:,} unknown", "unknown")] * bool(unknown)
     badges += [(f"{void:,} void", "unknown")] * bool(void)
     badges += [(f"{failed:,} failed", "invalid")] * bool(failed)
+    bound = sum(found.harness_bound for found in rows)
+    badges += [(f"▲ {bound:,} bounded by the harness", "unknown")] * bool(bound)
     return badges
-
-
-def floor_table(rows: Sequence[Row]) -> Table | None:
-    """The floors measured, one a client count, and how many trials were bounded by them; None without live trials."""
-    live = [row.result for row in rows if row.result.floor is not None]
-    if not live:
-        return None
-    table = Table(
-        [
-            Column("clients"),
-            Column("link round trip", "of the bare link between two actors"),
-            Column("link messages/s", "peak of the bare link"),
-            Column("null protocol messages/s", "actors that do nothing with a message"),
-            Column("replicated log ops/s", "a bare log, closed loop, at this client count"),
-            Column("trials"),
-            Column("bounded by the harness", "within 10% of the null protocol"),
-        ]
-    )
-    seen: dict[tuple[int, float], list[Result]] = {}
-    for result in live:
-        assert result.floor is not None
-        seen.setdefault((result.spec.workload.clients, result.floor.link_rtt_s), []).append(result)
-    for (clients, _), results in sorted(seen.items(), key=lambda item: item[0]):
-        floor = results[0].floor
-        assert floor is not None
-        bound = sum(result.harness_bound for result in results)
-        table.rows.append(
-            [
-                Cell(str(clients), clients, "number"),
-                _figure(floor.link_rtt_s),
-                _figure(floor.link_messages_s, number_text),
-                _figure(floor.null_messages_s, number_text),
-                _figure(floor.log_ops_s, number_text),
-                Cell(str(len(results)), len(results), "number"),
-                Cell(str(bound), bound, "number warn" if bound else "number"),
-            ]
-        )
-    return table
-
-
-BIASES: tuple[tuple[str, str, str], ...] = (
-    ("generator lateness, p99", "generator_lateness_p99_s", "sent later than intended: it would hide waiting"),
-    ("generator CPU", "generator_cpu", "share of a core; near 1 the generator is the bottleneck"),
-    ("operations shed", "shed", "not started because too many were under way"),
-    ("longest garbage collection", "gc_pause_max_s", "a pause of the harness, not of the protocol"),
-    ("timer lateness, p99", "timer_lateness_p99_s", "timers that fire late lengthen every timeout"),
-    ("CPU steal", "steal", "share of time the host gave to others"),
-)
-
-
-def bias_table(rows: Sequence[Row]) -> Table | None:
-    """What was measured of the harness itself: median and worst over live trials; None without any."""
-    measured = [row.result.bias for row in rows if row.result.bias is not None]
-    if not measured:
-        return None
-    table = Table([Column("what", numeric=False), Column("median"), Column("worst"), Column("why", numeric=False)])
-    for name, attribute, why in BIASES:
-        values = sorted(float(getattr(bias, attribute)) for bias in measured)
-        text = seconds_text if attribute.endswith("_s") else number_text
-        if attribute in ("generator_cpu", "steal"):
-            text = lambda value: "–" if value is None else f"{value:.1%}"  # noqa: E731
-        middle = values[len(values) // 2]
-        table.rows.append([Cell(name), _figure(middle, text), _figure(values[-1], text), Cell(why)])
-    return table

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..sweep.result import Conclusion, Panel, SweepResult
 from ..sweep.store import Description, Row
 from ..trial import Result
-from . import model, violations
+from . import clocks, live, mislead, model, violations
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def single(result: Result, folder: Path) -> SweepResult:
     point = {"protocol": result.protocol, "nodes": result.nodes, "seed": result.seed}
     key = result.spec.key(code)
     row = Row(key=key, point=point, code_version=code, sitting=1, finished=0.0, result=result)
+    nodes = f"{result.nodes} node{'s' if result.nodes > 1 else ''}"
     description = Description(
         name=result.protocol,
-        question=f"One trial of {result.protocol} on {result.nodes} nodes, seed {result.seed}",
+        question=f"One trial of {result.protocol} on {nodes}, seed {result.seed}",
         points=(point,),
         code_version=code,
         sittings=(result.provenance,) if result.provenance else (),
@@ -164,8 +165,16 @@ def page(result: SweepResult, kept: Kept) -> str:
         matrix=model.matrix(result) if result.rows else None,
         violations=broken,
         violations_total=broken_total,
-        floor=model.floor_table(result.rows),
-        bias=model.bias_table(result.rows),
+        bound=live.bound_sentence(result.rows),
+        floor=live.floor_table(result.rows),
+        late=live.late_table(result.rows),
+        costs=live.cost_table(result),
+        projection=live.projection_table(result),
+        bias=mislead.bias_table(result.rows),
+        doubts=mislead.sentences(result.rows),
+        machines=mislead.machine_table(result.rows),
+        clocks=clocks.clock_table(result.rows),
+        power=clocks.power_sentence(result.rows),
         biases=description.biases,
         notes=_notes(result),
         provenance=_provenance(provenance, result),
@@ -182,6 +191,8 @@ def _fallback(result: SweepResult) -> str:
     if any(found.verdict == "invalid" for found in worst):
         return "A property that must hold was violated: see below."
     complete = sum(found.trial == "complete" for found in worst)
+    if len(worst) == 1:
+        return f"The trial is {'complete' if complete else 'void'}, and no violation was found in it."
     return f"{complete} of {len(worst)} trials are complete, and none of them violated a property."
 
 
@@ -215,6 +226,7 @@ def _provenance(provenance: dict[str, Any], result: SweepResult) -> list[tuple[s
             else "",
         ),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("service times", live.service_text(result)),
         ("script", result.description.script),
     ]
     return [(name, text) for name, text in listed if text]

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..calibration import Calibration, Service, check_service, kept
 from ..errors import EXIT_THRESHOLD, EXIT_VALID, UsageError, worst_exit
-from .grid import Build, Cell, axis_title, expand, override, show
+from .grid import Build, Cell, axis_title, calibrated, expand, override, show
 from .result import Conclusion, Options, SweepResult, Threshold
 from .runner import Runner, check_cells, estimate_s, script_name, stop_on_sigterm
-from .store import Description
+from .store import Description, RunFolder
 from .worker import ENTRY
 
 EXIT_INTERRUPTED = 130
@@ -39,6 +40,8 @@ class Sweep:
         metric: the column shown while it runs.
         thresholds: bounds on the cells' medians.
         conclude: what follows from the result, in words and figures.
+        service: ``default`` service times, the same on every machine, or those ``calibrated`` from the last floor of
+            this one; a sweep that is resumed keeps those it began with.
         biases: sentences on what could mislead, for the report.
         entry: the function that runs a trial, as ``module:function``.
     """
@@ -53,6 +56,7 @@ class Sweep:
     metric: str = "unavailable_s"
     thresholds: Sequence[Threshold] = ()
     conclude: Callable[[SweepResult], Conclusion] | None = None
+    service: Service = "default"
     biases: Sequence[str] = field(default_factory=tuple)
     entry: str = ENTRY
 
@@ -65,6 +69,22 @@ class Sweep:
         cells = expand(override(self.grid, overrides), self.trial)
         check_cells(cells, self.entry)
         return cells
+
+    def calibration(self, options: Options) -> Calibration | None:
+        """Whence the simulated trials have their service times; None for the default.
+
+        Raises:
+            UsageError: no floor of this machine is kept, or the folder of the run began with others.
+        """
+        asked = self.service if options.service is None else options.service
+        check_service(asked)
+        before = None if options.out is None else RunFolder(options.out).description()
+        if before is None or not before.sittings:
+            return kept() if asked == "calibrated" else None
+        began = "default" if before.calibration is None else "calibrated"
+        if options.service is not None and asked != began:
+            raise UsageError(f"{options.out} began with {began} service times: give another folder with --out")
+        return before.calibration
 
     def resolve(self, options: Options) -> Options:
         """The options with the sweep's own values where none were given.
@@ -100,7 +120,8 @@ class Sweep:
             UsageError: nothing was started or written.
         """
         options = self.resolve(options or Options())
-        cells = self.cells(options.overrides)
+        calibration = self.calibration(options)
+        cells = calibrated(self.cells(options.overrides), calibration)
         description = Description(
             name=self.name,
             question=self.question,
@@ -110,6 +131,7 @@ class Sweep:
             budget_s=options.budget_s,
             metric=self.metric,
             biases=tuple(self.biases),
+            calibration=calibration,
         )
         return Runner(description, cells, options, entry=self.entry).run()
 
@@ -133,7 +155,7 @@ def process_start() -> float:
 def dry_run(sweep: Sweep, options: Options) -> None:
     """Print the cells, their number and about how long they will take."""
     options = sweep.resolve(options)
-    cells = sweep.cells(options.overrides)
+    cells = calibrated(sweep.cells(options.overrides), sweep.calibration(options))
     seeds, live = options.seeds or 0, options.live or 0
     titles = [axis_title(name) for name in cells[0].point]
     rows = [[show(name, value) for name, value in cell.point.items()] for cell in cells]

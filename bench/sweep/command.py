@@ -30,6 +30,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     @click.option("--budget", type=float, help="Seconds in total; more seeds until it is spent.")
     @click.option("--runtime", type=click.Choice(["sim", "ray"]), help="Only that world.")
     @click.option("--jobs", type=int, help="Simulated trials at once. [default: every core]")
+    @click.option("--service", help=f"Service times of simulations: default or calibrated. [default: {sweep.service}]")
     @click.option("--address", help="HOST:PORT of a running Ray cluster, or auto.")
     @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; one that holds trials is resumed.")
     @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")
@@ -42,6 +43,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
         budget: float | None,
         runtime: str | None,
         jobs: int | None,
+        service: str | None,
         address: str | None,
         out: Path | None,
         dry_run: bool,
@@ -54,6 +56,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
                 budget_s=budget if budget is not None else sweep.budget_s,
                 runtime=runtime,
                 jobs=jobs,
+                service=service,
                 address=address,
                 out=out,
                 dry_run=dry_run,

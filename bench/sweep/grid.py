@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from ..calibration import Calibration
 from ..errors import UsageError, unknown_name
 from ..trial import Trial
 from ..units import NS_PER, format_duration, parse_duration, seconds
@@ -55,6 +56,17 @@ def expand(grid: Mapping[str, Sequence[Any]], build: Build) -> list[Cell]:
             raise UsageError(f"cell {describe(point)}: {error}") from None
         cells.append(Cell(index, point, template))
     return cells
+
+
+def calibrated(cells: Iterable[Cell], calibration: Calibration | None) -> list[Cell]:
+    """The cells with service times from a floor, where they simulate; unchanged without one."""
+    if calibration is None:
+        return list(cells)
+    changed = []
+    for cell in cells:
+        service = calibration.apply(cell.template.service)
+        changed.append(replace(cell, template=msgspec.structs.replace(cell.template, service=service)))
+    return changed
 
 
 # --- values as people write and read them ---------------------------------------------------------------------------

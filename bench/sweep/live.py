@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
-from ..assess import harness_bound
+from ..assess import with_floor
+from ..calibration import keep
 from ..trial import Result, Trial
 from .worker import run_one
 
@@ -25,10 +24,11 @@ def live_session(address: str | None) -> Iterator[RunLive]:
 
         def run_live(trial: Trial) -> Result:
             floor = session.floor(trial.workload.clients)
+            if address is None:
+                keep(floor)
             result = run_one(trial, session=session)
             if result.error is not None or result.floor is not None:
                 return result
-            bound = harness_bound(result.throughput_ops_s, result.messages_per_operation, floor)
-            return msgspec.structs.replace(result, floor=floor, harness_bound=bound)
+            return with_floor(result, floor)
 
         yield run_live

@@ -145,6 +145,7 @@ class Options:
         budget_s: seconds of wall time in total.
         runtime: ``sim`` or ``ray``: only that world.
         jobs: simulated trials at once.
+        service: ``default`` or ``calibrated``; see :mod:`bench.calibration`.
         address: of a running Ray cluster.
         out: folder of the run; one that holds trials is resumed.
         dry_run: print the cells, their number and an estimate of the time, and run nothing.
@@ -157,6 +158,7 @@ class Options:
     budget_s: float | None = None
     runtime: str | None = None
     jobs: int | None = None
+    service: str | None = None
     address: str | None = None
     out: Path | None = None
     dry_run: bool = False

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ..calibration import Calibration
 from ..errors import UsageError
 from ..trial import Result
 from .grid import Point, frozen
@@ -53,6 +54,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         budget_s: seconds it was given, None without a limit.
         metric: the column it is about.
         biases: sentences on what could mislead in it.
+        calibration: whence its simulations have their service times, from its first sitting on; None: the default.
         code_version: of the latest sitting.
         sittings: provenance of each start.
         notes: what went wrong on the way, for people.
@@ -69,6 +71,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float | None = None
     metric: str = "unavailable_s"
     biases: tuple[str, ...] = ()
+    calibration: Calibration | None = None
     code_version: str = ""
     sittings: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,5 +1,7 @@
 import socket
+import threading
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -23,9 +25,44 @@ def test_malformed(text):
         address.probe(text)
 
 
-def test_something_that_listens():
+@contextmanager
+def listening(*answer):
+    """A server that answers what it is sent with some bytes, and its address; without any, with silence."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address.probe(f"127.0.0.1:{server.getsockname()[1]}")
+
+        def serve():
+            with suppress(OSError):
+                stream, _ = server.accept()
+                with stream:
+                    stream.recv(1024)
+                    for part in answer:
+                        stream.sendall(part)
+                    stream.recv(1024)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield "127.0.0.1", server.getsockname()[1]
+
+
+@pytest.mark.parametrize("answer", [(b"\0\0\0\4\0\0\0\0\0",), (b"\0\0", b"\x18\4\0")])
+def test_a_service_of_ray(answer):
+    with listening(*answer) as (host, port):
+        address.probe(f"{host}:{port}")
+    with listening(*answer) as (host, port):
+        assert address.answers_http2(host, port)
+
+
+@pytest.mark.parametrize("answer", [(), (b"HTTP/1.1 400 Bad Request\r\n\r\n",)])
+def test_something_else_that_listens(answer):
+    with listening(*answer) as (host, port), pytest.raises(UsageError, match="does not answer as Ray does"):
+        address.probe(f"{host}:{port}", 0.3)
+    with listening(*answer) as (host, port):
+        assert not address.answers_http2(host, port, 0.3)
+
+
+def test_encryption_is_left_to_ray(monkeypatch):
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    with listening() as (host, port):
+        address.probe(f"{host}:{port}", 0.3)
 
 
 def test_nothing_listens():

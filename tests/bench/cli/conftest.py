@@ -67,7 +67,7 @@ class Runs:
         self.addresses = []
         self.answer = outcome_of
 
-    def __call__(self, trial, *, address=None, progress=None):
+    def __call__(self, trial, *, address=None, progress=None, **_):
         self.calls.append(trial)
         self.addresses.append(address)
         if progress is not None:

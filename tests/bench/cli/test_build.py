@@ -118,6 +118,8 @@ def test_torture_is_drawn_from_the_seed():
         ("raft --param max_entries=0", "parameter max_entries 0 is out of range: at least 1"),
         ("raft --check-budget 0", "--check-budget 0 is out of range"),
         ("raft --actor-nodes -1", "--actor-nodes -1 is out of range"),
+        ("raft --runtime ray --link udp", "unknown link 'udp': (known: ray, tcp)"),
+        ("raft --link ray", "--link is of live trials: give --runtime ray too"),
         ("raft --clock-drift-ppm -1", "--clock-drift-ppm -1 is out of range"),
         ("raft --torture --rate 5", "--torture draws everything from the seed: leave --rate out"),
         ("raft --torture --runtime ray", "--torture exists in the simulator only"),
@@ -146,6 +148,7 @@ def test_a_mix_is_a_list_of_shares():
 COMMANDS = [
     "bench run raft",
     "bench run raft --runtime ray --nodes 5 --seed 12 --clients 3 --actor-nodes 2",
+    "bench run raft --runtime ray --link ray",
     "bench run raft --rate 123.456 --arrival constant --duration 0.25 --warmup 10ms --liveness 3",
     "bench run raft --workload ycsb-a --keys 3 --zipf 1.5 --value-bytes 100",
     "bench run raft --workload ycsb-d",

@@ -119,7 +119,7 @@ class TestCheck:
 
     def test_a_violation(self, bench, tmp_path):
         good = history()
-        columns = {name: np.repeat(getattr(good, name), 2) for name in good.__dataclass_fields__}
+        columns = {name: np.repeat(column, 2) for name, column in good.columns().items()}
         columns["process"] = np.array([0, 1])
         columns["function"] = np.array([1, 0], dtype=np.int8)
         columns["argument"] = np.array([1, -2])
@@ -302,22 +302,69 @@ class TestFloor:
     def test_it_is_printed(self, bench, monkeypatch):
         from types import ModuleType
 
-        from bench.trial import Floor
+        from bench.trial import DelayError, Floor
 
         fake = ModuleType("bench.runtime.ray.floor")
-        fake.measure = lambda address, clients: Floor(
-            link_rtt_s=7.5e-5, link_messages_s=140_000.0, null_messages_s=9e4, log_ops_s=1000.0 * clients
+        fake.measure = lambda address, clients, *, whole, progress: Floor(
+            clients=clients,
+            link_rtt_s=7.5e-5,
+            link_messages_s=140_000.0,
+            link_windows=((16, 90_000.0), (256, 140_000.0)),
+            null_messages_s=9e4,
+            null_peak_messages_s=1e5,
+            log_ops_s=1000.0 * clients,
+            log_clients=((1, 900.0), (clients, 1000.0 * clients)),
+            fsync_p50_s=4e-4,
+            delays=(DelayError(asked_s=0.0014, p50_s=8e-5, p99_s=2e-4),),
+            timer_idle_p99_s=1e-4,
         )
         monkeypatch.setitem(sys.modules, "bench.runtime.ray.floor", fake)
         done = bench("floor", "--clients", 64)
         assert done.exit_code == 0
-        assert "link round trip  75us" in done.stdout
-        assert "64,000 operations/s with 64 clients" in done.stdout
+        printed = [" ".join(line.split()) for line in done.stdout.splitlines()]
+        for line in (
+            "tcp, round trip 75us one message under way",
+            "tcp, 256 under way 140,000 messages/s the peak",
+            "64 clients 64,000 operations/s",
+            "saturated 100,000 messages/s",
+            "1.4ms p50 80us, p99 200us",
+            "CPU a message 10us default 15us",
+        ):
+            assert line in printed, printed
+        assert "actor calls" not in done.stdout
         assert json.loads(bench("floor", "--json").stdout)["log_ops_s"] == 8000.0
+
+    def test_what_is_saved_calibrates_a_simulation(self, bench, monkeypatch, tmp_path):
+        from types import ModuleType
+
+        from bench.cli.build import RunOptions, build_trial
+        from bench.trial import Floor, ServiceTimes
+
+        monkeypatch.chdir(tmp_path)
+        refused = bench("run", "raft", "--service", "calibrated")
+        assert refused.exit_code == errors.EXIT_USAGE
+        assert "run bench floor --save first" in refused.stderr
+        fake = ModuleType("bench.runtime.ray.floor")
+        fake.measure = lambda address, clients, *, whole, progress: Floor(
+            link_rtt_s=1e-4, link_messages_s=1e6, null_messages_s=2e4, log_ops_s=9.0, fsync_p50_s=3e-4
+        )
+        monkeypatch.setitem(sys.modules, "bench.runtime.ray.floor", fake)
+        assert "kept in results/local/floor.json" in bench("floor", "--save").stdout
+        trial = build_trial(RunOptions(protocol="raft", service="calibrated"))
+        assert trial.service == ServiceTimes(message=50_000, wakeup=0, fsync=300_000)
+        assert trial.key("code") != build_trial(RunOptions(protocol="raft", service="default")).key("code")
+        live = bench("run", "raft", "--runtime", "ray", "--service", "calibrated")
+        assert live.exit_code == errors.EXIT_USAGE
+        assert "--service is of simulated trials" in live.stderr
+        assert "unknown service 'x'" in bench("run", "raft", "--service", "x").stderr
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
-        [(("--clients", "0"), "--clients 0 is out of range"), (("--address", "x"), "address 'x' is malformed")],
+        [
+            (("--clients", "0"), "--clients 0 is out of range"),
+            (("--address", "x"), "address 'x' is malformed"),
+            (("--save", "--address", "1.2.3.4:6379"), "leave --address out"),
+        ],
     )
     def test_wrong_input(self, bench, arguments, sentence):
         done = bench("floor", *arguments)

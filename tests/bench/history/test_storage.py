@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.errors import HarnessError, UsageError
-from bench.history import History, HistoryBuilder
+from bench.history import INFO, History, HistoryBuilder
 from bench.history.history import COLUMNS, NEVER, NIL, NOTHING
-from bench.history.storage import HistoryWriter, read_history, write_history
+from bench.history.storage import HistoryWriter, finish_history, read_history, write_history
 from tests.bench.checkers.histories import Script, simulated
 
 
@@ -207,8 +207,8 @@ def test_a_stuck_disk_neither_blocks_nor_swallows(tmp_path: Path, monkeypatch: p
         patch.setattr(writer, "_store", lambda: time.sleep(0.5))
         began = time.monotonic()
         with pytest.raises(HarnessError, match="the disk does not keep up, 101 operations wait for it"):
-            for _ in range(1000):
-                writer.add(**row)
+            for process in range(1000):
+                writer.add(**row | {"process": process})
         assert time.monotonic() - began < 0.4
     writer.close()
     assert len(read_history(tmp_path / "h.parquet")) == 101
@@ -228,6 +228,32 @@ def test_a_failed_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             writer.add(**rows(simulated(Random(1), 1))[0])
     with pytest.raises(HarnessError, match="no space left"):
         writer.close()
+
+
+def test_a_stream_tells_twice_of_what_was_under_way_and_the_reader_once(tmp_path: Path) -> None:
+    """Cut anywhere, it is a whole history: what was under way may have happened, and what ended has ended."""
+    began, done, other = rows(simulated(Random(1), 3))
+    writer = HistoryWriter(tmp_path / "h.parquet", interval_s=60)
+
+    def extend(*added: dict[str, int]) -> None:
+        builder = HistoryBuilder()
+        for row in added:
+            builder.add(**row)
+        writer.extend({name: column.tobytes() for name, column in builder.columns.items()})
+        writer.flush()
+
+    under_way = began | {"completed": NEVER, "outcome": INFO, "result": NOTHING}
+    for_ever = other | {"process": 99, "completed": NEVER, "outcome": INFO, "result": NOTHING}
+    extend(done, under_way, for_ever)
+    assert sorted(read_history(writer.unfinished).completed.tolist()) == sorted([done["completed"], NEVER, NEVER])
+    extend(began)
+    left = read_history(writer.unfinished)
+    assert sorted(left.completed.tolist()) == sorted([began["completed"], done["completed"], NEVER])
+    extend(for_ever)  # as the end of a run says again
+    writer.close(finish=False)
+    assert len(read_history(writer.unfinished)) == 3
+    assert finish_history(writer.path) is not None and len(read_history(writer.path)) == 3
+    assert finish_history(writer.path) is None and os.listdir(tmp_path) == ["h.parquet"]
 
 
 def test_storage_needs_no_pyarrow_until_used() -> None:

@@ -17,6 +17,7 @@ from bench.report import render
 from bench.report.model import number_text, seconds_text
 from bench.sweep import Conclusion, Description, Panel, Row, RunFolder, SweepResult
 from bench.trial import Bias, Floor, Result, Trial
+from bench.workload import Workload
 
 from ..sweep.fake import result
 
@@ -37,7 +38,7 @@ def rows() -> list[Row]:
     for point in POINTS:
         for seed in range(1, 11):
             add(point, result(Trial(protocol="raft", nodes=point["nodes"], seed=seed)))
-    live = Trial(protocol="raft", nodes=3, runtime="ray", seed=1)
+    live = Trial(protocol="raft", nodes=3, runtime="ray", seed=1, workload=Workload(rate=150.0))
     floor = Floor(link_rtt_s=0.000081, link_messages_s=128_000.0, null_messages_s=260.0, log_ops_s=21_000.0)
     add(POINTS[0], result(live, floor=floor, bias=Bias(generator_lateness_p99_s=0.0031), harness_bound=True))
     add(POINTS[1], failed(live, "HarnessError: actor n2 did not answer", {}))
@@ -206,7 +207,7 @@ def test_a_single_result_is_a_report_too(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     file.write_bytes(msgspec.json.encode(result(Trial(protocol="raft"))))
     words = text(render(file, tmp_path / "report.html").read_text())
-    assert "1 of 1 trials are complete, and none of them violated a property." in words
+    assert "The trial is complete, and no violation was found in it." in words
     assert "Nothing ran live" in words
 
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
+from bench.calibration import keep
 from bench.errors import EXIT_HARNESS, EXIT_THRESHOLD, UsageError
 from bench.provenance import ROOT
 from bench.sweep import Options, Sweep, SweepResult, Threshold
 from bench.sweep import live as live_module
 from bench.sweep.worker import run_one
-from bench.trial import Result, Trial
+from bench.trial import Floor, Result, ServiceTimes, Trial
 
 from . import fake
 from .killed import SEEDS
@@ -62,6 +63,45 @@ def test_seeds_go_round_the_cells_and_every_trial_is_a_row(tmp_path: Path, log: 
     assert len(result.rows) == 6
     assert result.description.finished
     assert result.frame().groupby("cell").size().to_dict() == {0: 3, 1: 3}
+
+
+@pytest.fixture(name="measured")
+def fixture_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Keeps a floor of this machine, with this many messages/s of the null protocol, where sweeps look for it."""
+    monkeypatch.chdir(tmp_path)
+    return lambda rate: keep(
+        Floor(link_rtt_s=1e-4, link_messages_s=1e6, null_messages_s=rate, log_ops_s=1.0, fsync_p50_s=3e-4)
+    )
+
+
+def test_a_sweep_can_be_calibrated_and_keeps_what_it_began_with(
+    tmp_path: Path, measured: Callable[[float], None]
+) -> None:
+    with pytest.raises(UsageError, match="no floor of this machine is kept"):
+        run(sweep(), tmp_path / "run", service="calibrated")
+    measured(20_000)
+    first = run(sweep(), tmp_path / "run", service="calibrated")
+    assert {row.result.spec.service.message for row in first.rows} == {50_000}
+    assert first.description.calibration is not None and first.description.calibration.fsync == 300_000
+    measured(40_000)
+    resumed = run(sweep(seeds=4), tmp_path / "run")
+    assert {row.result.spec.service.message for row in resumed.rows} == {50_000}
+    assert len(resumed.rows) == 8, "what was done stays done"
+    another = run(sweep(service="calibrated"), tmp_path / "another")
+    assert {row.result.spec.service.message for row in another.rows} == {25_000}
+    with pytest.raises(UsageError, match="began with calibrated service times: give another folder"):
+        run(sweep(), tmp_path / "run", service="default")
+
+
+def test_the_default_is_the_same_on_every_machine(tmp_path: Path, measured: Callable[[float], None]) -> None:
+    measured(20_000)
+    found = run(sweep(), tmp_path / "run")
+    assert {row.result.spec.service for row in found.rows} == {ServiceTimes()}
+    assert found.description.calibration is None
+    with pytest.raises(UsageError, match="began with default service times"):
+        run(sweep(), tmp_path / "run", service="calibrated")
+    with pytest.raises(UsageError, match="unknown service 'x'"):
+        run(sweep(), tmp_path / "run", service="x")
 
 
 def test_a_second_start_runs_only_what_is_missing(tmp_path: Path, log: Callable[[], list[str]]) -> None:
