@@ -20,6 +20,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         rows: rows of the history that show a violation, as few as possible.
         at: simulated ns of the violation, where it was found on global state; -1 otherwise.
         took_s: seconds the check needed.
+        anomalies: names of the anomalies found, in the terms of Adya and Elle; each once, sorted.
+        explanations: what shows each of them, in words.
+        satisfied: the strongest models that the history satisfies, where the check decides several.
+        violated: the weakest models that it violates, where the check decides several.
+        figures: what was measured beside the verdict (staleness, blocking time ...): name -> number.
     """
 
     name: str
@@ -28,6 +33,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[int, ...] = ()
     at: int = -1
     took_s: float = 0.0
+    anomalies: tuple[str, ...] = ()
+    explanations: tuple[str, ...] = ()
+    satisfied: tuple[str, ...] = ()
+    violated: tuple[str, ...] = ()
+    figures: dict[str, float] = {}
 
 
 def merge(verdicts: Iterable[str]) -> Word:
