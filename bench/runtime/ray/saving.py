@@ -1,6 +1,6 @@
 """The history while a run goes: from the generator's process, through a file of its own, into the run's folder.
 
-The generator's host appends what was recorded to a file beside the nodes' state, from a thread, twenty times a second:
+The generator's host appends what was recorded to a file beside the nodes' state, from a thread, five times a second:
 that outlives its process. The driver follows that file and streams it to where the run is kept: that outlives the
 driver. Where the generator is on another machine, its file is followed by calls.
 """

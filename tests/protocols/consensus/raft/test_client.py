@@ -51,7 +51,7 @@ def test_it_follows_a_hint_once_and_then_waits_a_moment() -> None:
     hint, third = others(to)
     assert rig.receive(to, Refused(1, hint)) == [(hint, message)], "the very same request"
     assert rig.receive(hint, Refused(1, third)) == []
-    wait = rig.timers[("", "retry", 1)] - rig.now
+    wait = rig.timers["retry"] - rig.now
     assert 10 * MS <= wait <= 20 * MS
     assert len(rig.advance(20 * MS)) == 1
 
@@ -70,7 +70,7 @@ def test_a_refusal_from_somebody_it_no_longer_asks_is_ignored() -> None:
     hint, third = others(to)
     rig.receive(to, Refused(1, hint))
     assert rig.receive(to, Refused(1, third)) == [], "a duplicate"
-    assert rig.timers[("", "retry", 1)] == rig.now + 100 * MS
+    assert rig.timers["retry"] == rig.now + 100 * MS
     del message
 
 
@@ -171,7 +171,7 @@ def test_a_broken_stream_means_ask_elsewhere_soon() -> None:
     rig.receive(to, Done(1, None))
     ask(rig, 2)
     rig.turn(lambda engine: engine.disconnected(to))
-    assert rig.timers[("", "retry", 2)] - rig.now <= 10 * MS
+    assert rig.timers["retry"] - rig.now <= 10 * MS
     assert [server for server, _ in rig.advance(10 * MS)] != []
     rig.turn(lambda engine: engine.disconnected("n9"))
 
@@ -189,3 +189,29 @@ def test_it_starts_anywhere() -> None:
     """Not everybody at n1."""
     starts = {ask(Rig(lambda: Client(CONFIG), f"c{number}", SERVERS), 1)[0] for number in range(20)}
     assert starts == set(SERVERS)
+
+
+def test_one_timer_serves_all_operations_each_at_its_own_time() -> None:
+    rig = client()
+    asked: dict[int, list[int]] = {}
+    for operation in range(1, 6):
+        ask(rig, operation)
+        asked[operation] = [rig.now]
+        rig.advance(10 * MS)
+    assert list(rig.timers) == ["retry"]
+    began = rig.now
+    while rig.now < began + 100 * MS:
+        for _, message in rig.advance(MS):
+            asked[message.operation].append(rig.now)
+    assert all(again - first == 100 * MS for first, again in asked.values())
+
+
+def test_answered_operations_wake_nobody_for_long() -> None:
+    rig = client()
+    for operation in range(1, 50):
+        to, _ = ask(rig, operation)
+        rig.receive(to, Done(operation, None))
+        rig.advance(MS)
+    rig.advance(100 * MS)
+    assert rig.timers == {}
+    assert rig.node.queue == []
