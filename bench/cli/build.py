@@ -19,6 +19,8 @@ from ..faults.spec import Fault, Nemesis
 from ..faults.targets import zones_of
 from ..mutation import find_mutant, load_family
 from ..network.latency import Constant, parse_latency
+from ..network.presets import NETWORKS
+from ..network.presets import network as named_network
 from ..network.spec import Network
 from ..params import build_configs, format_value, parse_params
 from ..torture import torture
@@ -59,6 +61,7 @@ class RunOptions:
     skew: float | None = None
     zipf: float | None = None
     value_bytes: int | None = None
+    network: str | None = None
     latency: str | None = None
     client_latency: str | None = None
     loss: float | None = None
@@ -167,15 +170,19 @@ def _workload(options: RunOptions, family: Family) -> Workload:
 
 
 def _network(options: RunOptions) -> Network:
-    network = Network(
+    named = Network() if options.network is None else named_network(options.network)
+    if options.network is not None and options.latency is not None:
+        raise UsageError("--network says what the latency is: give it or --latency, not both")
+    network = msgspec.structs.replace(
+        named,
         **_given(
             latency=None if options.latency is None else parse_latency(options.latency),
             client_latency=None if options.client_latency is None else parse_latency(options.client_latency),
             loss=options.loss,
             duplication=options.duplication,
-            fifo=options.fifo,
+            fifo=options.fifo or None,
             bandwidth=options.bandwidth,
-        )
+        ),
     )
     network.validate()
     return network
@@ -370,7 +377,11 @@ def _arguments(trial: Trial) -> Iterable[str]:
     yield from option("distribution", workload.distribution, usual.workload.distribution)
     yield from option("skew", workload.skew, usual.workload.skew)
     yield from option("value-bytes", workload.value_bytes, usual.workload.value_bytes)
-    if network.latency != Constant(0):
+    shape = (network.latency, network.regions)
+    base = [name for name, each in NETWORKS.items() if (each.latency, each.regions) == shape]
+    if base:
+        yield from ("--network", base[0])
+    elif network.latency != Constant(0):
         yield from ("--latency", format_latency(network.latency))
     if network.client_latency is not None:
         yield from ("--client-latency", format_latency(network.client_latency))

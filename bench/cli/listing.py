@@ -105,6 +105,12 @@ def _latencies() -> None:
     _table("Latencies, one way (--latency)", LATENCIES)
 
 
+def _networks() -> None:
+    from ..network.presets import ABOUT
+
+    _table("Networks (--network)", ABOUT.items())
+
+
 def _sweeps() -> None:
     from ..sweep.scripts import discover
 
@@ -128,6 +134,7 @@ TOPICS: dict[str, Callable[[], None]] = {
     "faults": _faults,
     "workloads": _workloads,
     "latencies": _latencies,
+    "networks": _networks,
     "sweeps": _sweeps,
     "runs": _runs,
 }
@@ -142,7 +149,7 @@ def command(what: str | None) -> int:
     from ..errors import unknown_name
 
     if what is None:
-        for topic in ("protocols", "faults", "workloads", "latencies", "sweeps"):
+        for topic in ("protocols", "faults", "workloads", "latencies", "networks", "sweeps"):
             TOPICS[topic]()
         click.echo("'bench list PROTOCOL' shows its parameters and mutants.")
     elif what in TOPICS:

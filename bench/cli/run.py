@@ -55,6 +55,7 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(LOAD, "--skew", type=NUMBER, help="Exponent of zipfian and latest.  [default: 0.99]")
 @option(LOAD, "--zipf", type=NUMBER, metavar="SKEW", help="Short for --distribution zipfian --skew SKEW.")
 @option(LOAD, "--value-bytes", type=int, help="Size of a value.  [default: 16]")
+@option(NETWORK, "--network", metavar="NAME", help="A network by name, as ec2-2013: see bench list networks.")
 @option(NETWORK, "--latency", metavar="LATENCY", help='One way: 2ms, "lognormal(2ms, 0.5)", ...  [default: 0]')
 @option(NETWORK, "--client-latency", metavar="LATENCY", help="Between clients and servers, if different.")
 @option(NETWORK, "--loss", type=NUMBER, help="Probability that a message is lost.")

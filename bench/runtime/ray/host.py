@@ -301,7 +301,9 @@ class Host:
                 node.save_notes()
                 node.count_turns()
             stage.save_history()
-            self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, stage)
+            # a generator has hundreds of nodes to go through, and its counters need not outlive it
+            pause = HOUSEKEEPING if stage.generator is None else 4 * HOUSEKEEPING
+            self._alarm.at(monotonic_ns() + pause, self._housekeeping, stage)
 
     def _save_cpu(self, stage: Stage) -> None:
         share = (process_time_ns() - self._cpu_began) // len(stage.nodes)
