@@ -19,6 +19,9 @@ from .trial import ServiceTimes, Trial
 from .workload.spec import Workload
 
 MS = 1_000_000
+LIVENESS = 30_000 * MS
+"""ns to serve again. Disks that take 15 ms as a rule and 500 ms at times, lost messages, one entry a message and a
+backlog of retries can take a sound cluster more than ten seconds (Raft, seed 8198: eleven)."""
 
 
 def _latency(rng: Random, scale: float) -> Latency:
@@ -74,6 +77,7 @@ def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool 
         "params": params,
         "mutant": mutant,
         "duration": 4000 * MS,
+        "liveness": LIVENESS,
         "network": Network(
             latency=_latency(rng, scale),
             loss=rng.choice((0.0, 0.0, 0.02)),
