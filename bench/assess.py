@@ -15,11 +15,12 @@ from protocols.family import Family
 
 from .bias import project
 from .checkers.verdict import Verdict, Word, merge
+from .faults.notation import format_fault
 from .history import FAIL, OK, History
 from .history.clocks import power_lost
 from .history.history import CAS, READ, WRITE
 from .runtime.record import RunRecord
-from .stats import summary
+from .stats import recovery, summary
 from .trial import ClockReport, Floor, Latency, Messages, Operations, Recovery, Result, Trial
 from .units import seconds
 
@@ -59,7 +60,7 @@ def assess(
     warmup, end = trial.warmup, record.load_end or trial.duration
     faults = tuple(sorted(record.faults, key=lambda fault: fault.start))
     counted = summary.operations(history, warmup, end)
-    times = summary.latencies(history, warmup, end)
+    times = summary.latencies(history, warmup, end, record.shed)
     gap = summary.unavailability(history, warmup, end, faults)
     rate = summary.throughput(history, warmup, end)
     acknowledged = int(np.count_nonzero(history.outcome == OK))
@@ -80,8 +81,9 @@ def assess(
         service_s=times.service,
         queue_s=times.queue,
         unavailable_s=gap.unavailable if gap is not None else None,
-        unavailable_resolution_s=gap.resolution if gap is not None else None,
-        recovery_s=summary.recovery(record.marks, faults, record.leaders, family.recovery),
+        unavailable_resolution_s=gap.threshold if gap is not None else None,
+        unavailable_censored=gap is not None and gap.censored,
+        recovery_s=recovery.recovery(record.marks, faults, record.leaders, family.recovery, history),
         messages=Messages(
             server=record.messages_server,
             client=record.messages_client,
@@ -91,7 +93,7 @@ def assess(
         messages_per_operation=per_operation,
         trial="void" if reason else "complete",
         void_reason=reason,
-        verdict=_verdict(verdicts, void=reason is not None),
+        verdict=_verdict(verdicts, unproven=reason is not None or vacuous(history, family) is not None),
         checks=_by_name(verdicts),
         violations=tuple(verdict for verdict in verdicts if verdict.verdict == "invalid"),
         floor=record.floor,
@@ -99,6 +101,7 @@ def assess(
         trace_hash=record.trace_hash,
         events=record.events,
         leader_changes=max(0, len(record.leaders) - 1),
+        leader_hit=recovery.leader_hit(faults, record.leaders),
         coverage=dict(sorted(Counter(mark.name for mark in record.marks).items())),
         faults=faults,
         costs=record.costs,
@@ -172,10 +175,10 @@ def _by_name(verdicts: Iterable[Verdict]) -> dict[str, str]:
     return words
 
 
-def _verdict(verdicts: Iterable[Verdict], *, void: bool) -> Word:
-    """Merged; a void trial is never ``valid``, while a violation in it is still one."""
+def _verdict(verdicts: Iterable[Verdict], *, unproven: bool) -> Word:
+    """Merged; a trial that is void, or in which nothing could fail, is never ``valid``, but a violation remains one."""
     merged = merge(verdict.verdict for verdict in verdicts)
-    return "unknown" if void and merged == "valid" else merged
+    return "unknown" if unproven and merged == "valid" else merged
 
 
 # --- complete or void -----------------------------------------------------------------------------------------------
@@ -190,21 +193,63 @@ def void_reason(
 ) -> str | None:
     """Why the figures of this run mean nothing, in one sentence; None if they do mean something.
 
-    In this order: the load generator was the bottleneck; fewer than 20 operations were acknowledged in the measured
-    window; nothing was asked that could have come out wrong (no acknowledged write, or nothing that reads: a
-    compare-and-set does both); the load fell short of what was asked (see :func:`shortfall`).
+    Void is what the harness did not do. In this order: the load generator was the bottleneck; a fault that was
+    scheduled by hand did not fire; fewer than 20 operations were asked for in the measured window, or acknowledged by
+    a system that served up to its end; nothing was acknowledged that could have come out wrong (:func:`vacuous`); the
+    load fell short of what was asked (:func:`shortfall`).
+
+    A system that did not serve again, or never did, is no reason: were its trials left out, only those would remain in
+    which it survived. They are complete, and their outage lasts as long as the window.
     """
     if record.bound_by_generator:
         return f"the load generator was the bottleneck: {record.bound_by_generator}"
-    if counted.ok < MINIMUM_OPERATIONS:
-        return f"only {counted.ok} operations were acknowledged in the measured window; {MINIMUM_OPERATIONS} are needed"
-    if family.model != "none":
-        done = {function: _acknowledged(record.history, function) for function in (READ, WRITE, CAS)}
-        if done[WRITE] + done[CAS] == 0:
-            return "no write or compare-and-set was acknowledged, so nothing could have been lost"
-        if done[READ] + done[CAS] == 0:
-            return "nothing was read, so nothing wrong could have been seen"
+    if missed := unfired(trial, record):
+        return f"a scheduled fault did not fire: {missed}"
+    silent = gap is not None and gap.censored
+    asked = summary.asked(record.history, trial.warmup, record.load_end or trial.duration) + record.shed
+    if asked == 0 or (trial.workload.rate is not None and asked < MINIMUM_OPERATIONS):
+        return f"only {asked} operations were asked for in the measured window; {MINIMUM_OPERATIONS} are needed"
+    if not silent:
+        if counted.ok < MINIMUM_OPERATIONS:
+            return (
+                f"only {counted.ok} operations were acknowledged in the measured window; "
+                f"{MINIMUM_OPERATIONS} are needed"
+            )
+        if nothing := vacuous(record.history, family):
+            return nothing
     return shortfall(trial, record, gap)
+
+
+def unfired(trial: Trial, record: RunRecord) -> str | None:
+    """The first fault of the schedule that did not fire although its time came, as it is written; None if all did.
+
+    One that hit nobody, as everybody it was aimed at was down, did not fire. A run that ended early, at a violation,
+    owes no fault that was due after its end.
+    """
+    end = record.load_end or trial.duration
+    fired = Counter(fault.detail for fault in record.faults if fault.targets or fault.kind == "partition")
+    for fault in sorted(trial.faults, key=lambda fault: fault.at):
+        written = format_fault(fault)
+        if fired[written]:
+            fired[written] -= 1
+        elif fault.at < end or end >= trial.duration:
+            return written
+    return None
+
+
+def vacuous(history: History, family: Family) -> str | None:
+    """Why nothing in this history could have come out wrong, in one sentence; None if something could.
+
+    There was no acknowledged write, or none that reads; a compare-and-set does both.
+    """
+    if family.model == "none":
+        return None
+    done = {function: _acknowledged(history, function) for function in (READ, WRITE, CAS)}
+    if done[WRITE] + done[CAS] == 0:
+        return "no write or compare-and-set was acknowledged, so nothing could have been lost"
+    if done[READ] + done[CAS] == 0:
+        return "nothing was read, so nothing wrong could have been seen"
+    return None
 
 
 def _acknowledged(history: History, function: int) -> int:
@@ -214,16 +259,16 @@ def _acknowledged(history: History, function: int) -> int:
 def shortfall(trial: Trial, record: RunRecord, gap: summary.Unavailability | None) -> str | None:
     """Whether an open loop got clearly less than 90% of its operations answered while nothing was wrong.
 
-    "Nothing was wrong" is the measured window without the time any fault was active and without every silence longer
-    than chance explains, which includes the wait for the first leader and the recovery after a fault. Answered are
-    operations that ended ok or fail in that time. As arrivals are random, three standard deviations (of a Poisson
-    count) are granted on top. Silent for a closed loop, whose rate is the system's own, and where fewer than 50
+    "Nothing was wrong" is the measured window up to the first fault (a system that is slow after one suffers from it,
+    which is a result), without every silence longer than chance explains, such as the wait for the first leader.
+    Answered are operations that ended ok or fail in that time. As arrivals are random, three standard deviations (of a
+    Poisson count) are granted on top. Silent for a closed loop, whose rate is the system's own, and where fewer than 50
     operations were asked for in that time, as under a continuous nemesis.
     """
     end = record.load_end or trial.duration
     if trial.workload.rate is None or record.offered <= 0 or gap is None or end <= trial.warmup:
         return None
-    disturbed = [(f.start, end if f.end is None else f.end) for f in record.faults]
+    disturbed = [(fault.start, end) for fault in record.faults]
     disturbed += summary.silent_periods(record.history, trial.warmup, end, gap.rate)
     calm = _complement(disturbed, trial.warmup, end)
     asked = record.offered / end * sum(stop - start for start, stop in calm)

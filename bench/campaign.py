@@ -2,6 +2,9 @@
 
 ``python -m bench.campaign raft --seeds 10000`` runs the real protocol and reports events, coverage and time;
 ``python -m bench.campaign raft --matrix`` runs every mutant until it is caught and reports by what, at which seed.
+
+Exit codes: 0 if the protocol passed (or every mutant was caught where it passes), 1 after a violation (or if a mutant
+was not caught), 3 if a verdict was not reached, or if no seed was rich enough to count.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import msgspec
 
 from protocols.registry import load
 
-from .errors import EXIT_USAGE, EXIT_VIOLATION, UsageError
+from .errors import EXIT_UNKNOWN, EXIT_USAGE, EXIT_VALID, EXIT_VIOLATION, UsageError, worst_exit
 from .mutation import changed_lines, load_family
 from .provenance import provenance
 from .run import run_trial
@@ -103,6 +106,8 @@ def summary(protocol: str, seeds: range, jobs: int, say: Any) -> dict[str, Any]:
             if outcome.failed:
                 failures.append({"seed": outcome.seed, "failed": outcome.failed, "reason": outcome.reason})
                 say(f"seed {outcome.seed}: {', '.join(outcome.failed)}: {outcome.reason}")
+            if outcome.unknown:
+                say(f"seed {outcome.seed}: {', '.join(outcome.unknown)}: unknown, the time for checking ran out")
             took = time.monotonic() - began
             if took - said > 10:
                 said = took
@@ -180,7 +185,11 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: Any) -> dict[str, Any]:
-    """Run each mutant from seed 1 on until it is caught; the unmutated protocol must pass the same seeds."""
+    """Run each mutant from seed 1 on until it is caught; the unmutated protocol must pass the same seeds.
+
+    It passes a seed if every check was decided and found nothing: of a seed that nobody could judge, a mutant's being
+    caught there says nothing.
+    """
     rows = []
     for mutant in load(protocol).mutants:
         if names and mutant.name not in names:
@@ -195,7 +204,8 @@ def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: An
                 caught = outcome
                 break
         outcomes.close()  # type: ignore[attr-defined]
-        real_passes = caught is None or not judge(protocol, None, caught.seed).failed
+        real = None if caught is None else judge(protocol, None, caught.seed)
+        word = "valid" if real is None else "invalid" if real.failed else "unknown" if real.unknown else "valid"
         rows.append(
             {
                 "mutant": mutant.name,
@@ -205,13 +215,31 @@ def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: An
                 "tried": tried,
                 "caught_by": [] if caught is None else list(caught.failed),
                 "reason": "" if caught is None else caught.reason,
-                "real_passes_that_seed": real_passes,
+                "real_passes_that_seed": word == "valid",
+                "real_verdict": word,
                 "took_s": round(time.monotonic() - began, 1),
             }
         )
         by = "NOT CAUGHT" if caught is None else ", ".join(caught.failed)
+        by += "" if word == "valid" else f", BUT THE REAL PROTOCOL IS {word.upper()} THERE"
         say(f"{mutant.name}: {by} ({tried} seeds, {rows[-1]['took_s']} s)")
     return {"protocol": protocol, "limit": limit, "rows": rows, "provenance": provenance()}
+
+
+def exit_code(report: dict[str, Any]) -> int:
+    """Of a campaign: 1 outranks 3, as everywhere.
+
+    Of the real protocol: 1 after a violation, 3 if a seed's verdict is unknown or no seed counts. Of a matrix: 1 if a
+    mutant was not caught or the real protocol fails where one was, 3 if it is unknown there whether it does.
+    """
+    if "rows" in report:
+        rows = report["rows"]
+        bad = any(row["seed"] is None or row["real_verdict"] == "invalid" for row in rows)
+        undecided = not rows or any(row["real_verdict"] == "unknown" for row in rows)
+    else:
+        bad = bool(report["violations"])
+        undecided = report["unknown"] > 0 or report["counted"] == 0
+    return worst_exit([EXIT_VIOLATION if bad else EXIT_VALID, EXIT_UNKNOWN if undecided else EXIT_VALID])
 
 
 @click.command()
@@ -251,17 +279,15 @@ def main(
         raise SystemExit(EXIT_USAGE) from None
     if as_matrix:
         report = matrix(protocol, mutants, limit, jobs, click.echo)
-        failed = any(row["seed"] is None or not row["real_passes_that_seed"] for row in report["rows"])
     else:
         report = summary(protocol, range(first, first + seeds), jobs, click.echo)
         if earlier is not None:
             report = merged(earlier, report)
-        failed = bool(report["violations"])
         shown = {name: value for name, value in report.items() if name != "provenance"}
         click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())
     if path is not None:
         Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    raise SystemExit(EXIT_VIOLATION if failed else 0)
+    raise SystemExit(exit_code(report))
 
 
 if __name__ == "__main__":

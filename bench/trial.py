@@ -117,17 +117,26 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Quantiles in seconds, or None where nothing completed."""
+    """Quantiles in seconds over all operations intended in the measured window.
+
+    None where nothing completed, and where a quantile falls among those that were not acknowledged: it is beyond what
+    was observed. ``max`` is so as soon as there is one.
+
+    Attributes:
+        censored: share of the operations that were not acknowledged (failed, perhaps happened, never answered, shed):
+            of them it is only known that they were not served by the end.
+    """
 
     p50: float | None = None
     p90: float | None = None
     p99: float | None = None
     p999: float | None = None
     max: float | None = None
+    censored: float = 0.0
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """Parts of the outage after the first fault that hit a leader, in seconds; None where it was not observed.
+    """Parts of the first outage in which a fault unseated a leader, in seconds; None where it was not observed.
 
     ``detect``: fault to first suspicion; ``elect``: from there to a new leader; ``commit``: from there to the first
     commit of the new leader's term.
@@ -340,11 +349,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         throughput_ops_s: ok operations a second over the measured window.
-        latency_s: response time: from the intended start to the answer; ok operations.
+        latency_s: response time: from the intended start to the answer; an operation without one counts as longer
+            than any that was observed.
         service_s: from the client taking the operation up to the answer.
         queue_s: from the intended start to the client taking it up.
-        unavailable_s: longest gap between acknowledged operations beyond the gap expected at that rate.
-        unavailable_resolution_s: what a gap shorter than cannot be told from chance.
+        unavailable_s: longest gap between acknowledged operations, less one mean gap; 0 if it is no longer than
+            ``unavailable_resolution_s``.
+        unavailable_resolution_s: what the longest gap exceeds by chance in one trial of twenty at that rate: an outage
+            in which it was shorter is not seen. None where there was no rate.
+        unavailable_censored: the system did not serve again before the window ended, or never did: ``unavailable_s``
+            is what was seen of the outage (all of the window, if nothing was acknowledged in it), a lower bound.
+        leader_hit: whether the first fault aimed at the leader hit it; None if none was aimed at it.
         messages_per_operation: between servers, a completed (ok) operation.
         trial: ``complete``, or ``void``: its figures mean nothing, for ``void_reason``.
         verdict: merged over ``checks``.
@@ -373,6 +388,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     queue_s: Latency = Latency()
     unavailable_s: float | None
     unavailable_resolution_s: float | None = None
+    unavailable_censored: bool = False
     recovery_s: Recovery
     messages: Messages
     messages_per_operation: float | None
@@ -386,6 +402,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     trace_hash: str | None = None
     events: int = 0
     leader_changes: int = 0
+    leader_hit: bool | None = None
     coverage: dict[str, int] = {}
     faults: tuple[FaultRecord, ...] = ()
     costs: dict[str, NodeCost] = {}

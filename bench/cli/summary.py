@@ -56,13 +56,22 @@ def title(trial: Trial) -> str:
 
 def _quantiles(latency: Latency) -> str:
     names = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
-    return "  ".join(f"{name} {duration(getattr(latency, field))}" for name, field in names)
+    found = [(name, getattr(latency, field)) for name, field in names]
+    if not latency.censored:
+        return "  ".join(f"{name} {duration(value)}" for name, value in found)
+    text = "  ".join(f"{name} {duration(value)}" for name, value in found if value is not None)
+    beyond = [name for name, value in found if value is None]
+    if beyond:
+        text += f"{'; ' if text else ''}{', '.join(beyond)} beyond what was observed"
+    return f"{text} ({_share(latency.censored)} of the operations were not acknowledged)"
 
 
 def _outage(result: Result) -> str:
     if result.unavailable_s is None:
         return "-"
     text = duration(result.unavailable_s)
+    if result.unavailable_censored:
+        text += ", and not over when the load ended"
     if result.unavailable_resolution_s is not None:
         text += f" (resolution {duration(result.unavailable_resolution_s)})"
     parts = [(name, getattr(result.recovery_s, name)) for name in ("detect", "elect", "commit")]
@@ -94,7 +103,8 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     yield "operations", f"{number(counts.ok)} ok, {number(counts.fail)} fail, {number(counts.info)} info"
     yield "throughput", f"{number(result.throughput_ops_s)} ops/s"
     yield "latency", _quantiles(result.latency_s)
-    if result.queue_s.p99 is not None and result.queue_s.p99 > 0.1 * (result.latency_s.p99 or 0):
+    queue, response = result.queue_s.p99, result.latency_s.p99
+    if queue is not None and response is not None and queue > 0.1 * response:
         yield "of it queueing", _quantiles(result.queue_s)
     yield "unavailable", _outage(result)
     per_operation = result.messages_per_operation
@@ -177,5 +187,7 @@ def verdict_line(result: Result) -> Text:
         return Text.assemble(word, ", and the trial is ", ("void", "yellow"), f": {result.void_reason}")
     if result.verdict == "unknown":
         undecided = ", ".join(name for name, verdict in sorted(result.checks.items()) if verdict == "unknown")
+        if not undecided:
+            return Text.assemble(word, ": too little was acknowledged for anything to come out wrong")
         return Text.assemble(word, f": {undecided} could not be decided; a larger --check-budget may")
     return word

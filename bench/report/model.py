@@ -10,12 +10,14 @@ from typing import Any
 
 from ..stats.intervals import interval
 from ..sweep.grid import axis_title, show
-from ..sweep.result import SweepResult
+from ..sweep.result import SweepResult, observed
 from ..sweep.store import Row
 from ..trial import Result
 
 BOUND = ("throughput_ops_s",)
 """What a floor bounds: marked where it did."""
+BEYOND = "beyond"
+"""In place of a duration that is longer than what was observed."""
 SYMBOLS = {"valid": "✓", "invalid": "✗", "unknown": "?"}
 MOST_TRIALS = 200
 """Trials listed one by one; the Parquet files hold the rest."""
@@ -55,6 +57,8 @@ def seconds_text(value: float | None) -> str:
         return "–"
     if value == 0:
         return "0"
+    if math.isinf(value):
+        return BEYOND
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if abs(value) >= scale or unit == "µs":
             return f"{_three(value / scale)} {unit}"
@@ -78,7 +82,7 @@ def number_text(value: float | None) -> str:
 
 
 def _sortable(value: float | None) -> float | str:
-    return "" if value is None or math.isnan(value) else value
+    return "" if value is None or math.isnan(value) else min(value, 1e300)
 
 
 def _figure(value: float | None, text: Callable[[float | None], str] = seconds_text, title: str = "") -> Cell:
@@ -95,7 +99,7 @@ def _with_interval(values: Sequence[float]) -> Cell:
     first = span[0].split(" ")[0] if span[0].split(" ")[-1] == span[1].split(" ")[-1] else span[0]
     word = "mean and range" if found.few else f"median and {found.level:.0%} interval ({found.method})"
     text = f"{seconds_text(found.estimate)} ({first}–{span[1]})"
-    return Cell(text, found.estimate, "number", f"{word} of {found.n} trials")
+    return Cell(text, _sortable(found.estimate), "number", f"{word} of {found.n} trials")
 
 
 # --- one row a cell -------------------------------------------------------------------------------------------------
@@ -105,7 +109,7 @@ MEDIANS: tuple[tuple[str, str, str, str], ...] = (
     ("p50", "p50_s", "response time from the intended start", "seconds"),
     ("p99", "p99_s", "response time from the intended start", "seconds"),
     ("p99.9", "p999_s", "response time from the intended start", "seconds"),
-    ("unavailable", "unavailable_s", "longest gap between acknowledged operations beyond chance", "interval"),
+    ("unavailable", "unavailable_s", "longest gap between acknowledged operations, if more than chance", "interval"),
     ("detect", "detect_s", "fault to first suspicion", "seconds"),
     ("elect", "elect_s", "first suspicion to the election that lasted", "seconds"),
     ("commit", "commit_s", "election to the first commit of the new term", "seconds"),
@@ -141,7 +145,8 @@ def cell_table(result: SweepResult) -> Table:
     checks = check_names(result.rows)
     axes = result.axes
     columns = [Column(axis_title(name)) for name in axes]
-    columns += [Column("world", numeric=False), Column("trials", "complete trials; void and failed ones beside them")]
+    counted = "complete trials, and how many of them did not serve again; void and failed ones beside them"
+    columns += [Column("world", numeric=False), Column("trials", counted)]
     columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
     columns += [Column(name, f"{explained}; median over trials") for name, _, explained, _ in MEDIANS]
     table = Table(columns)
@@ -156,9 +161,9 @@ def cell_table(result: SweepResult) -> Table:
         cells += [_checked([row.result for row in rows], name) for name in checks]
         for _, column, _, kind in MEDIANS:
             if kind == "interval":
-                cells.append(_with_interval([float(value) for value in complete[column].dropna()]))
+                cells.append(_with_interval([float(value) for value in observed(complete, column).dropna()]))
             else:
-                value = float(complete[column].median()) if len(complete) else math.nan
+                value = float(observed(complete, column).median()) if len(complete) else math.nan
                 cells.append(_figure(value, number_text if kind == "number" else seconds_text))
                 if column in BOUND and (bound := sum(row.result.harness_bound for row in rows)):
                     title = f"{bound} of {len(rows)} trials are bounded by the harness"
@@ -176,9 +181,11 @@ def _count(rows: Sequence[Row]) -> Cell:
     failed = sum(row.result.error is not None for row in rows)
     void = sum(row.result.trial == "void" for row in rows) - failed
     complete = len(rows) - failed - void
+    silent = sum(row.result.unavailable_censored and row.result.trial == "complete" for row in rows)
     extra = [f"{void} void"] * bool(void) + [f"{failed} failed"] * bool(failed)
-    text = f"{complete}" + (f" + {', '.join(extra)}" if extra else "")
-    return Cell(text, complete, "number warn" if extra else "number")
+    text = f"{complete}" + (f", {silent} silent" if silent else "") + (f" + {', '.join(extra)}" if extra else "")
+    title = f"{silent} did not serve again before the load ended, or never did" if silent else ""
+    return Cell(text, complete, "number warn" if extra or silent else "number", title)
 
 
 def _checked(results: Sequence[Result], name: str) -> Cell:
@@ -217,15 +224,30 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         cells += [_checked([found], name) for name in checks]
         latency, recovery = found.latency_s, found.recovery_s
         cells.append(_figure(found.throughput_ops_s, number_text))
-        cells += [_figure(value) for value in (latency.p50, latency.p99, latency.p999)]
-        resolution = found.unavailable_resolution_s
-        cells.append(
-            _figure(found.unavailable_s, title="" if resolution is None else f"resolution {seconds_text(resolution)}")
-        )
+        cells += [_latency(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
+        cells.append(_outage(found))
         cells += [_figure(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
         cells.append(_figure(found.messages_per_operation, number_text))
         table.rows.append(cells)
     return table
+
+
+def _latency(value: float | None, censored: float) -> Cell:
+    """A quantile; in words where it falls among the operations that were not acknowledged."""
+    if not censored:
+        return _figure(value)
+    title = f"{censored:.2%} of the operations were not acknowledged, and count as longer than any that was"
+    return _figure(math.inf if value is None else value, title=title)
+
+
+def _outage(result: Result) -> Cell:
+    """How long the system did not serve; "over" a bound where it did not serve again."""
+    resolution = result.unavailable_resolution_s
+    title = "" if resolution is None else f"resolution {seconds_text(resolution)}"
+    found = _figure(result.unavailable_s, title=title)
+    if not result.unavailable_censored:
+        return found
+    return replace(found, text=f"over {found.text}", title="; ".join(filter(None, [title, "not over at the end"])))
 
 
 def _remark(result: Result) -> Cell:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..sweep.grid import axis_title, show
-from ..sweep.result import Panel, SweepResult
+from ..sweep.result import Panel, SweepResult, observed
 from . import plots
 
 if TYPE_CHECKING:
@@ -55,11 +57,14 @@ def general_panels(result: SweepResult) -> list[Panel]:
             )
         )
     if complete["p99_s"].notna().any():
+        beyond = int(np.isinf(observed(complete, "p99_s")).sum())
+        missing = f" Not drawn: {beyond} of {len(complete)} trials, of which it is beyond what was observed."
+        missing = missing if beyond else ""
         panels.append(
             Panel(
                 "Response time, p99",
                 "From the intended start, so that waiting out the outage counts. Median over trials with its 95% "
-                f"interval; of fewer than 8 trials the mean and the range. Rows: {rows_are}.",
+                f"interval; of fewer than 8 trials the mean and the range. Rows: {rows_are}.{missing}",
                 lambda: plots.dots(
                     [
                         (label, _of(complete, cell, "sim", "p99_s"), _of(complete, cell, "ray", "p99_s"))

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..faults.spec import FaultRecord
 from ..history import FAIL, INFO, NEVER, OK, History
-from ..trial import Latency, Operations, Recovery
+from ..trial import Latency, Operations
 from ..units import seconds
-
-if TYPE_CHECKING:
-    from ..runtime.record import Mark
 
 IntArray = NDArray[np.int64]
 
-QUANTILES: tuple[tuple[str, float], ...] = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999))
+QUANTILES: tuple[tuple[str, int], ...] = (("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999))
+"""Names and shares in thousandths, so that no rounding decides which operation is meant."""
 EULER_GAMMA = 0.5772156649015329
 RESOLUTION_LEVEL = 0.95
 MINIMUM_FOR_RATE = 20
 """Fewer acknowledged operations before the first fault than this do not give a rate."""
-
-SILENCING = ("crash", "pause", "partition", "power-loss", "zone-loss", "lose-disk", "stall")
-"""Kinds of faults that keep a leader from leading, as opposed to making it slow."""
 
 
 # --- the measured window --------------------------------------------------------------------------------------------
 
 
 def measured_ok(history: History, warmup: int, load_end: int) -> NDArray[np.bool_]:
-    """Rows of operations acknowledged within [warmup, load_end]: all figures are taken over these."""
+    """Rows of operations acknowledged within [warmup, load_end]: throughput and silences are taken over these."""
     inside = (history.completed >= warmup) & (history.completed <= load_end)
     rows: NDArray[np.bool_] = inside & (history.outcome == OK)
     return rows
@@ -51,6 +45,11 @@ def operations(history: History, warmup: int, load_end: int) -> Operations:
     return Operations(ok=count(OK), fail=count(FAIL), info=count(INFO))
 
 
+def asked(history: History, warmup: int, load_end: int) -> int:
+    """Operations under way within the window, however they ended: what the load asked of the system there."""
+    return int(np.count_nonzero((history.intended < load_end) & (history.completed >= warmup)))
+
+
 def throughput(history: History, warmup: int, load_end: int) -> float:
     """Acknowledged operations a second over the window."""
     span = load_end - warmup
@@ -60,26 +59,35 @@ def throughput(history: History, warmup: int, load_end: int) -> float:
 # --- latency --------------------------------------------------------------------------------------------------------
 
 
-def quantiles(durations: IntArray) -> Latency:
+def quantiles(durations: IntArray, censored: int = 0) -> Latency:
     """Quantiles of durations in ns, as seconds.
 
     Each is an observed value: the smallest that at least that share of the operations did not exceed.
+
+    Args:
+        durations: those observed.
+        censored: operations beside them whose duration is only known to be longer than what was watched. A quantile
+            that falls among them is None, and so is the maximum if there is any.
     """
-    if len(durations) == 0:
+    total = len(durations) + censored
+    if total == 0:
         return Latency()
-    found = np.quantile(durations, [q for _, q in QUANTILES], method="inverted_cdf")
-    named = {name: seconds(float(value)) for (name, _), value in zip(QUANTILES, found, strict=True)}
-    return Latency(**named, max=seconds(float(durations.max())))
+    ordered = np.sort(durations)
+    named: dict[str, float | None] = {}
+    for name, thousandths in (*QUANTILES, ("max", 1000)):
+        rank = -(-thousandths * total // 1000)
+        named[name] = seconds(float(ordered[rank - 1])) if rank <= len(ordered) else None
+    return Latency(**named, censored=censored / total)
 
 
 @dataclass(frozen=True)
 class Latencies:
-    """The three times an operation takes, over the ok operations of the window.
+    """The three times an operation takes, over all operations intended in the window.
 
     Attributes:
         response: completed - intended: what a user waits, coordinated omission included.
         service: completed - invoked.
-        queue: invoked - intended.
+        queue: invoked - intended; known of every operation but those that were shed.
     """
 
     response: Latency
@@ -87,19 +95,40 @@ class Latencies:
     queue: Latency
 
 
-def latencies(history: History, warmup: int, load_end: int) -> Latencies:
-    """Response, service and queueing time of the operations acknowledged within the window."""
-    rows = measured_ok(history, warmup, load_end)
+def intended_rows(history: History, warmup: int, load_end: int) -> NDArray[np.bool_]:
+    """Rows of operations that the load meant to send within [warmup, load_end); probes after the load are not."""
+    rows: NDArray[np.bool_] = (history.intended >= warmup) & (history.intended < load_end)
+    return rows
+
+
+def latencies(history: History, warmup: int, load_end: int, shed: int = 0) -> Latencies:
+    """Response, service and queueing time of all operations intended within the window.
+
+    One that was acknowledged counts with its time, also if that was after the window. One that ended any other way
+    (failed, perhaps happened, never answered, or shed) has not been served when it was last seen: it counts as longer
+    than anything observed. Left out, the slowest would be missing from the very tail they make.
+
+    Args:
+        history: of the trial.
+        warmup, load_end: ns, the window.
+        shed: operations that were not started. When is not known, so all of them count.
+    """
+    inside = intended_rows(history, warmup, load_end)
+    rows = inside & (history.outcome == OK)
+    censored = int(np.count_nonzero(inside)) - int(np.count_nonzero(rows)) + shed
     completed, invoked, intended = history.completed[rows], history.invoked[rows], history.intended[rows]
     return Latencies(
-        response=quantiles((completed - intended).astype(np.int64)),
-        service=quantiles((completed - invoked).astype(np.int64)),
-        queue=quantiles((invoked - intended).astype(np.int64)),
+        response=quantiles((completed - intended).astype(np.int64), censored),
+        service=quantiles((completed - invoked).astype(np.int64), censored),
+        queue=quantiles((history.invoked[inside] - history.intended[inside]).astype(np.int64), shed),
     )
 
 
 def time_series(history: History, load_end: int) -> tuple[tuple[float, int, float | None], ...]:
-    """(second, ok operations completed in it, p99 of their response in s) for each second of the load, warm-up too."""
+    """(second, ok operations completed in it, p99 of their response in s) for each second of the load, warm-up too.
+
+    Only of operations that were answered: where others were not, the count falls, not the p99.
+    """
     rows = measured_ok(history, 0, load_end)
     completed = history.completed[rows]
     response = (completed - history.intended[rows]).astype(np.int64)
@@ -112,18 +141,6 @@ def time_series(history: History, load_end: int) -> tuple[tuple[float, int, floa
 
 
 # --- unavailability -------------------------------------------------------------------------------------------------
-
-
-def expected_maximal_gap(n: int, rate: float) -> float:
-    """Expected longest of ``n`` independent exponential gaps at ``rate`` a second, in seconds.
-
-    The maximum of n exponentials is the sum of exponentials with rates n*rate, (n-1)*rate ... rate, so its mean is
-    H_n / rate with the harmonic number H_n = 1 + 1/2 + ... + 1/n (Renyi 1953).
-    """
-    if n <= 0:
-        return 0.0
-    harmonic = sum(1 / k for k in range(1, n + 1)) if n < 50 else math.log(n) + EULER_GAMMA + 1 / (2 * n)
-    return harmonic / rate
 
 
 def maximal_gap_quantile(n: int, rate: float, level: float = RESOLUTION_LEVEL) -> float:
@@ -141,18 +158,21 @@ class Unavailability:
     Attributes:
         longest: between two successive acknowledged operations, or an edge of the window and the nearest one.
         starts: ns at which it began.
-        expected: what the longest gap would be on average with operations completing at ``rate`` at random.
-        unavailable: ``longest - expected``, at least 0; the whole window if nothing was acknowledged.
-        resolution: an ``unavailable`` below this is what one undisturbed trial in twenty shows by chance.
+        threshold: what the longest gap exceeds in one trial of twenty with operations completing at ``rate`` at random;
+            a longest gap up to here is no outage. None where there is no rate.
+        unavailable: ``longest`` less one mean gap (the wait for the next operation, had nothing been wrong) if it is
+            above the threshold, else 0. The whole window if nothing was acknowledged.
         rate: acknowledged operations a second before the first fault (see :func:`unavailability`), 0 if none were.
+        censored: nothing was acknowledged from some time on until the window ended (or never), for longer than the
+            threshold: the outage went on, and ``unavailable`` is only how much of it was seen.
     """
 
     longest: float
     starts: int
-    expected: float
+    threshold: float | None
     unavailable: float
-    resolution: float | None
     rate: float
+    censored: bool
 
 
 def _gaps(times: IntArray, start: int, end: int) -> tuple[IntArray, IntArray]:
@@ -186,15 +206,15 @@ def completion_rate(times: IntArray, start: int, end: int, first_fault: int | No
 def unavailability(
     history: History, warmup: int, load_end: int, faults: Iterable[FaultRecord] = ()
 ) -> Unavailability | None:
-    """The longest gap between successive acknowledged operations beyond the gap expected at that rate.
+    """The longest gap between successive acknowledged operations, if chance does not explain it.
 
     With n gaps in the window [warmup, load_end], its two edges included, and the rate before the first fault,
 
-        unavailable = max(0, longest gap - H_n / rate),
+        unavailable = longest gap - 1 / rate, if longest gap > threshold, else 0,
 
-    where H_n / rate is the mean of the longest of n exponential gaps (:func:`expected_maximal_gap`). The resolution
-    is the 95% quantile of that maximum (:func:`maximal_gap_quantile`) minus its mean. An outage that had not ended by
-    ``load_end`` counts up to there: a lower bound.
+    where the threshold is what the longest of n exponential gaps exceeds once in twenty trials
+    (:func:`maximal_gap_quantile`). It only decides whether there was an outage; how long it was does not depend on how
+    many gaps lie around it.
 
     Returns:
         None for an empty window.
@@ -205,30 +225,27 @@ def unavailability(
     window = seconds(load_end - warmup)
     if len(times) == 0:
         return Unavailability(
-            longest=window, starts=warmup, expected=0.0, unavailable=window, resolution=None, rate=0.0
+            longest=window, starts=warmup, threshold=None, unavailable=window, rate=0.0, censored=True
         )
     first_fault = min((fault.start for fault in faults), default=None)
     gaps, starts = _gaps(times, warmup, load_end)
-    longest = int(np.argmax(gaps))
+    at = int(np.argmax(gaps))
+    longest = seconds(int(gaps[at]))
     acknowledged = history.completed[measured_ok(history, 0, load_end)].astype(np.int64)
     rate = completion_rate(acknowledged, warmup, load_end, first_fault)
     if rate <= 0:
+        last = at == len(gaps) - 1
         return Unavailability(
-            longest=seconds(int(gaps[longest])),
-            starts=int(starts[longest]),
-            expected=0.0,
-            unavailable=seconds(int(gaps[longest])),
-            resolution=None,
-            rate=0.0,
+            longest=longest, starts=int(starts[at]), threshold=None, unavailable=longest, rate=0.0, censored=last
         )
-    expected = expected_maximal_gap(len(gaps), rate)
+    threshold = maximal_gap_quantile(len(gaps), rate)
     return Unavailability(
-        longest=seconds(int(gaps[longest])),
-        starts=int(starts[longest]),
-        expected=expected,
-        unavailable=max(0.0, seconds(int(gaps[longest])) - expected),
-        resolution=maximal_gap_quantile(len(gaps), rate) - expected,
+        longest=longest,
+        starts=int(starts[at]),
+        threshold=threshold,
+        unavailable=longest - 1 / rate if longest > threshold else 0.0,
         rate=rate,
+        censored=seconds(int(gaps[-1])) > threshold,
     )
 
 
@@ -238,68 +255,3 @@ def silent_periods(history: History, warmup: int, load_end: int, rate: float) ->
     gaps, starts = _gaps(times, warmup, load_end)
     limit = maximal_gap_quantile(len(gaps), rate) * 1e9 if rate > 0 else 0.0
     return [(int(start), int(start + gap)) for start, gap in zip(starts, gaps, strict=True) if gap > limit]
-
-
-# --- recovery -------------------------------------------------------------------------------------------------------
-
-
-def leader_at(leaders: Sequence[tuple[int, str]], at: int) -> str | None:
-    """The server that last began to lead at or before ``at``."""
-    led = [(since, node) for since, node in leaders if since <= at]
-    return max(led, key=lambda pair: pair[0])[1] if led else None
-
-
-def first_leader_fault(faults: Iterable[FaultRecord], leaders: Sequence[tuple[int, str]]) -> FaultRecord | None:
-    """The earliest fault that silenced whoever led when it fired."""
-    hits = [f for f in faults if f.kind in SILENCING and leader_at(leaders, f.start) in f.targets]
-    return min(hits, key=lambda fault: fault.start, default=None)
-
-
-def _term(mark: Mark | None) -> int | None:
-    term = mark.fields.get("term") if mark is not None else None
-    return term if isinstance(term, int) else None
-
-
-def recovery(
-    marks: Sequence[Mark],
-    faults: Iterable[FaultRecord],
-    leaders: Sequence[tuple[int, str]],
-    names: tuple[str, str, str],
-) -> Recovery:
-    """Parts of the outage after the first fault that hit a leader, from the marks ``names`` = (detect, elect, commit).
-
-    ``detect`` ends with the first suspicion at or after the fault. ``commit`` ends with the first commit after it in a
-    term later than the fallen leader's (where marks carry a ``term``), and ``elect`` with the election of that term, so
-    that elections which led to nothing count as time spent electing. A part that was not observed is None.
-    """
-    fault = first_leader_fault(faults, leaders)
-    if fault is None:
-        return Recovery()
-    ordered = sorted(marks, key=lambda mark: mark.at)
-    old = _term(next((m for m in reversed(ordered) if m.name == names[1] and m.at <= fault.start), None))
-    suspected = next((m for m in ordered if m.name == names[0] and m.at >= fault.start), None)
-    if suspected is None:
-        return Recovery()
-
-    def newer(mark: Mark) -> bool:
-        term = _term(mark)
-        return term is None or old is None or term > old
-
-    after = [m for m in ordered if m.at >= suspected.at and newer(m)]
-    elections = [m for m in after if m.name == names[1]]
-    committed: Mark | None = None
-    elected: Mark | None = elections[0] if elections else None
-    for mark in after:
-        if mark.name != names[2]:
-            continue
-        led_to_it = [e for e in elections if e.at <= mark.at and _term(e) in (None, _term(mark))]
-        if _term(mark) is None:
-            led_to_it = [e for e in elections if e.at <= mark.at]
-        if led_to_it:
-            committed, elected = mark, led_to_it[-1]
-            break
-    return Recovery(
-        detect=seconds(suspected.at - fault.start),
-        elect=seconds(elected.at - suspected.at) if elected is not None else None,
-        commit=seconds(committed.at - elected.at) if committed is not None and elected is not None else None,
-    )

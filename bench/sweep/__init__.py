@@ -10,13 +10,14 @@ A script declares a :class:`Sweep` and calls its :meth:`Sweep.main`::
 
 from .api import Sweep, execute
 from .grid import Cell, describe
-from .result import Conclusion, Options, Panel, SweepResult, Threshold
+from .result import Conclusion, Counts, Options, Panel, SweepResult, Threshold, observed
 from .scripts import Script, cli_run, discover, load
 from .store import Description, Row, RunFolder
 
 __all__ = [
     "Cell",
     "Conclusion",
+    "Counts",
     "Description",
     "Options",
     "Panel",
@@ -31,4 +32,5 @@ __all__ = [
     "discover",
     "execute",
     "load",
+    "observed",
 ]

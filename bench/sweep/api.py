@@ -203,6 +203,8 @@ def _execute(sweep: Sweep, options: Options, script: str) -> int:
     broken = [sentence for threshold in sweep.thresholds for sentence in threshold.broken_by(result)]
     for sentence in broken:
         print(f"threshold: {sentence}")
+    for sentence in result.uncounted():
+        print(f"trials: {sentence}")
     print()
     if conclusion is not None:
         print(conclusion.answer)

@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import sys
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Protocol
 
 from ..address import probe
@@ -70,6 +72,21 @@ class Here:
         self.waiting.clear()
 
 
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Processes that start meanwhile do not import the script that is running.
+
+    Nothing of it travels to them, and a script without a ``__main__`` guard, such as cells of a notebook saved as a
+    file, would run a second time in each.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class Processes:
     """A pool of processes on this machine; survives the death of workers."""
 
@@ -91,12 +108,13 @@ class Processes:
         self._submit(tag, trial, 0)
 
     def _submit(self, tag: Tag, trial: bytes, tries: int) -> None:
-        try:
-            future = self.executor.submit(run_encoded, trial, self.entry)
-        except BrokenProcessPool:
-            self.executor.shutdown(wait=False, cancel_futures=True)
-            self.executor = self._start()
-            future = self.executor.submit(run_encoded, trial, self.entry)
+        with _no_main():  # it is then that processes are started
+            try:
+                future = self.executor.submit(run_encoded, trial, self.entry)
+            except BrokenProcessPool:
+                self.executor.shutdown(wait=False, cancel_futures=True)
+                self.executor = self._start()
+                future = self.executor.submit(run_encoded, trial, self.entry)
         self.running[future] = (tag, trial, tries)
 
     def collect(self, timeout_s: float) -> list[Done]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..trial import Result
 from .grid import Cell, axis_title, show, spaced
+from .result import LATENCIES
 from .store import flat
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ LINE_EVERY_S = 5.0
 
 @dataclass
 class Tally:
-    """Where one cell stands."""
+    """Where one cell stands. ``silent``: trials in which the system did not serve again before the load ended."""
 
     sim: int = 0
     live: int = 0
     failed: int = 0
     void: int = 0
+    silent: int = 0
     invalid: int = 0
     metric: dict[str, list[float]] = field(default_factory=lambda: {"sim": [], "ray": []})
 
@@ -41,8 +43,14 @@ class Tally:
         self.failed += result.error is not None
         self.invalid += result.verdict == "invalid"
         self.void += result.trial == "void" and result.error is None
+        if result.trial != "complete":
+            return
+        self.silent += result.unavailable_censored
         value = flat(result).get(metric)
-        if result.trial == "complete" and value is not None:
+        unserved = value is None and metric in LATENCIES and result.latency_s.censored > 0
+        if unserved or (metric == "unavailable_s" and result.unavailable_censored):
+            value = math.inf  # as in bench.sweep.observed
+        if value is not None:
             self.metric[result.runtime].append(float(value))
 
     def median(self, runtime: str) -> float:
@@ -56,7 +64,8 @@ class Tally:
             return f"{self.invalid} violated"
         if self.failed:
             return f"{self.failed} failed"
-        return f"{self.void} void" if self.void else "valid" if self.sim + self.live else ""
+        parts = [f"{self.void} void"] * bool(self.void) + [f"{self.silent} silent"] * bool(self.silent)
+        return ", ".join(parts) or ("valid" if self.sim + self.live else "")
 
 
 @dataclass
@@ -133,6 +142,8 @@ class Progress(Protocol):
 def _value(number: float, metric: str) -> str:
     if math.isnan(number):
         return "-"
+    if math.isinf(number):
+        return "beyond"  # what was observed, in half of the trials or more
     return spaced(float(f"{number:.3g}")) if metric.endswith("_s") else f"{number:.4g}"
 
 
@@ -211,7 +222,7 @@ class LiveTable:
             row += [_value(tally.median("sim"), board.metric), f"{tally.sim}/{board.seeds}"]
             if board.live:
                 row += [_value(tally.median("ray"), board.metric), f"{tally.live}/{board.live}"]
-            style = "red" if tally.invalid else "yellow" if tally.failed or tally.void else None
+            style = "red" if tally.invalid else "yellow" if tally.failed or tally.void or tally.silent else None
             table.add_row(*row, tally.verdict, style=style)
         return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,18 @@ class SweepResult:
         ]
         return pd.DataFrame(rows)
 
+    def uncounted(self) -> list[str]:
+        """A sentence for each cell and world with trials that are void, or in which the system did not serve again."""
+        from .grid import describe
+
+        frame = self.frame()
+        sentences = []
+        for (cell, runtime), group in frame.groupby(["cell", "runtime"]) if len(frame) else ():
+            if (told := Counts.of(group).text()) and int(str(cell)) >= 0:
+                point = describe(self.description.points[int(str(cell))])
+                sentences.append(f"{point} ({'live' if runtime == 'ray' else 'simulated'}): {told}")
+        return sentences
+
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the grid's axes."""
@@ -69,6 +82,54 @@ class SweepResult:
 
 def _frozen_point(point: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(point.items()))
+
+
+LATENCIES = ("p50_s", "p90_s", "p99_s", "p999_s", "max_s")
+
+
+def observed(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
+    """A metric of the complete trials of a frame, for medians and other order statistics over trials.
+
+    Infinite where it was longer than could be observed: an outage that had not ended, a quantile of latency among
+    operations that were never served. Left out, or taken for what was seen of it, the worst trials would look like
+    good ones. NaN where there is nothing to observe.
+    """
+    rows = frame[frame["trial"] == "complete"]
+    values = rows[metric].astype(float)
+    if metric == "unavailable_s":
+        return values.mask(rows["unavailable_censored"].astype(bool), math.inf)
+    if metric in LATENCIES:
+        return values.mask(values.isna() & (rows["latency_censored"] > 0), math.inf)
+    return values
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of some trials.
+
+    Attributes:
+        trials: all of them.
+        void: those of which no figure means anything, failed ones included.
+        silent: complete ones in which the system did not serve again before the load ended, or never did.
+    """
+
+    trials: int
+    void: int
+    silent: int
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Counts:
+        """Those of a frame."""
+        complete = frame["trial"] == "complete"
+        silent = complete & frame["unavailable_censored"].astype(bool)
+        return cls(len(frame), int((~complete).sum()), int(silent.sum()))
+
+    def text(self) -> str:
+        """``of 60 trials 2 are void and 3 did not serve again``; empty where there is nothing to tell."""
+        parts = [f"{self.void} {'is' if self.void == 1 else 'are'} void"] * bool(self.void)
+        parts += [f"{self.silent} did not serve again"] * bool(self.silent)
+        trials = f"{self.trials} trial{'' if self.trials == 1 else 's'}"
+        return f"of {trials} {' and '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +168,8 @@ class Conclusion:
 class Threshold:
     """A bound on a cell's median that the sweep must keep; exit code 4 where it does not.
 
+    A trial in which the metric was longer than could be observed counts as infinite (:func:`observed`).
+
     Attributes:
         metric: a column of :meth:`SweepResult.frame`.
         at_most, at_least: bounds, None for none.
@@ -124,11 +187,12 @@ class Threshold:
         if frame.empty:
             return []
         sentences = []
-        complete = frame[frame["trial"] == "complete"]
-        for (cell, runtime), group in complete.groupby(["cell", "runtime"]):
-            value = float(group[self.metric].median())
+        for (cell, runtime), group in frame.groupby(["cell", "runtime"]):
+            value = float(observed(group, self.metric).median())
             point = describe(result.description.points[int(str(cell))])
             where = f"{point} ({'live' if runtime == 'ray' else 'simulated'})"
+            if told := Counts.of(group).text():
+                where += f", {told}"
             if self.at_most is not None and value > self.at_most:
                 sentences.append(f"{where}: median {self.metric} {value:.4g} is above {self.at_most:g}")
             if self.at_least is not None and value < self.at_least:

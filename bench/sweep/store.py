@@ -80,7 +80,12 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def flat(result: Result) -> dict[str, Any]:
-    """The figures of a result as columns, times in seconds."""
+    """The figures of a result as columns, times in seconds.
+
+    A quantile of latency that is beyond what was observed is missing while ``latency_censored`` is above 0; an outage
+    that was seen in part only (``unavailable_censored``) is a lower bound. For statistics over trials take
+    :func:`bench.sweep.result.observed`.
+    """
     latency, recovery = result.latency_s, result.recovery_s
     return {
         "protocol": result.protocol,
@@ -95,8 +100,10 @@ def flat(result: Result) -> dict[str, Any]:
         "p99_s": latency.p99,
         "p999_s": latency.p999,
         "max_s": latency.max,
+        "latency_censored": latency.censored,
         "unavailable_s": result.unavailable_s,
         "unavailable_resolution_s": result.unavailable_resolution_s,
+        "unavailable_censored": result.unavailable_censored,
         "detect_s": recovery.detect,
         "elect_s": recovery.elect,
         "commit_s": recovery.commit,
@@ -105,7 +112,7 @@ def flat(result: Result) -> dict[str, Any]:
         "info": result.operations.info,
         "messages_per_operation": result.messages_per_operation,
         "leader_changes": result.leader_changes,
-        "leader_hit": any(fault.targets for fault in result.faults),
+        "leader_hit": bool(result.leader_hit),
         "harness_bound": result.harness_bound,
         "events": result.events,
         "took_s": result.took_s,
@@ -115,7 +122,7 @@ def flat(result: Result) -> dict[str, Any]:
 
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")
 _WHOLE = ("seed", "ok", "fail", "info", "leader_changes", "events")
-_TRUTH = ("leader_hit", "harness_bound")
+_TRUTH = ("leader_hit", "harness_bound", "unavailable_censored")
 
 
 @functools.cache
@@ -232,7 +239,8 @@ class RunFolder:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._write(pa.concat_tables([pq.read_table(file) for file in files]))
+        # parts of an earlier version may lack columns
+        self._write(pa.concat_tables([pq.read_table(file) for file in files], promote_options="default"))
         for file in files:
             file.unlink()
         self._parts = 1

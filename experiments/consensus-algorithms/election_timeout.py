@@ -7,8 +7,8 @@ simulation can be believed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from bench.faults.spec import Crash
 from bench.network import Lognormal, Network
 from bench.stats.intervals import LEVEL, Interval, difference, interval, share
-from bench.sweep import Conclusion, Panel, Sweep, SweepResult
+from bench.sweep import Conclusion, Counts, Panel, Sweep, SweepResult, observed
 from bench.sweep.grid import show, spaced
 from bench.trial import ServiceTimes, Trial
 from bench.units import nanoseconds
@@ -32,6 +32,8 @@ TAIL = 0.9
 """The advice compares the outage that nine crashes in ten do not exceed: split votes live in the tail."""
 TOLERATED = 0.05
 """Share of trials with an election nobody needed, above which a timeout is too short for its network."""
+TOLERATED_SILENT = 0.01
+"""Share of trials in which the system did not serve again, above which a timeout is not advised however fast."""
 JITTER = 0.3
 """Sigma of the logarithm of each one-way delay: the 99.9th percentile is 2.5 times the median."""
 
@@ -60,9 +62,12 @@ class Choice:
 
     Attributes:
         timeout: the advised range in seconds; None where the trials cannot tell the best apart.
-        tail: timeout -> the outage in s that nine crashes in ten do not exceed.
+        tail: timeout -> the outage in s that nine crashes in ten do not exceed; infinite where more than one in ten had
+            not ended when the trial did.
         tied: timeouts not told apart from the best, the best included.
         restless: timeouts ruled out because elections happened that no crash asked for.
+        silent: timeouts ruled out because the system did not serve again in too many trials.
+        counts: timeout -> what became of its trials, of those too of which none can be compared.
     """
 
     nodes: int
@@ -71,6 +76,13 @@ class Choice:
     tail: dict[Timeout, Interval]
     tied: tuple[Timeout, ...]
     restless: tuple[Timeout, ...]
+    silent: tuple[Timeout, ...] = ()
+    counts: Mapping[Timeout, Counts] = field(default_factory=dict)
+
+    @property
+    def ruled_out(self) -> tuple[Timeout, ...]:
+        """Timeouts that are not advised, however short their outages."""
+        return tuple(t for t in self.counts if t in self.restless or t in self.silent)
 
 
 @dataclass(frozen=True)
@@ -82,44 +94,78 @@ class Advice:
 
 
 def usable(df: pd.DataFrame) -> pd.DataFrame:
-    """Complete trials in which the crash hit a leader."""
-    return df[(df["trial"] == "complete") & df["leader_hit"] & df["unavailable_s"].notna()]
+    """Complete trials in which the crash hit a leader, and those in which the system did not serve again.
+
+    The latter count whomever the crash hit: where a timeout lets nobody become leader, there is none to be hit.
+    """
+    asked = df["leader_hit"] | df["unavailable_censored"].astype(bool)
+    return df[(df["trial"] == "complete") & asked & df["unavailable_s"].notna()]
 
 
-def choose(nodes: int, rtt_s: float, cells: dict[Timeout, pd.DataFrame]) -> Choice:
-    """The best timeout of one setting, or which ones cannot be told apart."""
-    tail = {timeout: interval(rows["unavailable_s"], TAIL) for timeout, rows in cells.items()}
+def choose(nodes: int, rtt_s: float, trials: dict[Timeout, pd.DataFrame]) -> Choice:
+    """The best timeout of one setting, or which ones cannot be told apart.
+
+    Args:
+        nodes, rtt_s: the setting.
+        trials: timeout -> all its trials, void ones and those in which the crash hit no leader too: they are counted,
+            and only what is :func:`usable` is compared.
+    """
+    counts = {timeout: Counts.of(rows) for timeout, rows in trials.items()}
+    cells = {timeout: rows for timeout, every in trials.items() if len(rows := usable(every))}
+    if not cells:
+        return Choice(nodes, rtt_s, None, {}, (), (), (), counts)
+    outages = {timeout: observed(rows, "unavailable_s") for timeout, rows in cells.items()}
+    tail = {timeout: interval(values, TAIL) for timeout, values in outages.items()}
     restless = tuple(t for t, rows in cells.items() if share(rows["leader_changes"] > 1).low > TOLERATED)
-    candidates = [t for t in cells if t not in restless] or list(cells)
-    ranked = sorted(candidates, key=lambda t: tail[t].estimate)
+    silent = tuple(t for t, values in outages.items() if share(np.isinf(values)).low > TOLERATED_SILENT)
+    candidates = [t for t in cells if t not in restless and t not in silent]
+    ranked = sorted(candidates or cells, key=lambda t: tail[t].estimate)
     best = ranked[0]
     level = 1 - (1 - LEVEL) / max(1, len(ranked) - 1)  # Bonferroni: one comparison with each rival
     tied = [best]
     for rival in ranked[1:]:
-        found = difference(cells[rival]["unavailable_s"], cells[best]["unavailable_s"], TAIL, level=level)
+        found = difference(outages[rival], outages[best], TAIL, level=level)
         if not (found.known and found.low > 0):
             tied.append(rival)
-    clear = len(tied) == 1 and tail[best].known
-    return Choice(nodes, rtt_s, best if clear else None, tail, tuple(tied), restless)
+    clear = len(tied) == 1 and tail[best].known and best not in silent
+    return Choice(nodes, rtt_s, best if clear else None, tail, tuple(tied), restless, silent, counts)
 
 
 def advise(df: pd.DataFrame) -> Advice:
     """Which timeout to choose for each round trip, from the simulated trials of ``df`` alone."""
-    simulated = usable(df[df["runtime"] == "sim"])
+    simulated = df[df["runtime"] == "sim"]
     choices = []
     for (nodes, rtt), rows in simulated.groupby(["nodes", "rtt_s"]):
-        cells: dict[Timeout, pd.DataFrame] = dict(iter(rows.groupby("election_timeout_s")))
-        choices.append(choose(int(nodes), float(rtt), cells))
-    if not choices:
-        return Advice("No simulated trial in which a leader was killed is complete: there is nothing to advise.", ())
+        trials: dict[Timeout, pd.DataFrame] = dict(iter(rows.groupby("election_timeout_s")))
+        choices.append(choose(int(nodes), float(rtt), trials))
+    if not any(choice.tail for choice in choices):
+        text = "No simulated trial in which a leader was killed is complete: there is nothing to advise."
+        return Advice("\n".join([text, *_told(choices)]), ())
     lines = [_headline(choices)]
     for rtt in sorted({choice.rtt_s for choice in choices}):
         alike: dict[tuple[object, ...], list[Choice]] = {}
         for choice in choices:
-            if choice.rtt_s == rtt:
-                alike.setdefault((choice.timeout, choice.tied if choice.timeout is None else ()), []).append(choice)
+            if choice.rtt_s == rtt and choice.tail:
+                key = (choice.timeout, choice.tied if choice.timeout is None else (), choice.silent)
+                alike.setdefault(key, []).append(choice)
         lines += [_line(group, whole=len(alike) == 1) for group in alike.values()]
+        lines += _told([choice for choice in choices if choice.rtt_s == rtt])
     return Advice("\n".join(line for line in lines if line), tuple(choices))
+
+
+def _told(choices: Sequence[Choice]) -> list[str]:
+    """One line for each setting on the trials that no figure shows: void ones, and those that did not serve again."""
+    lines = []
+    for choice in choices:
+        told = [f"{_name(timeout)}: {text}" for timeout, found in choice.counts.items() if (text := found.text())]
+        told += [
+            f"{_name(timeout)}: the crash hit a leader in none of {found.trials} trials"
+            for timeout, found in choice.counts.items()
+            if timeout not in choice.tail and not found.text()
+        ]
+        if told:
+            lines.append(f"Round trip {spaced(choice.rtt_s)}, {choice.nodes} nodes, {'; '.join(told)}.")
+    return lines
 
 
 def _headline(choices: Sequence[Choice]) -> str:
@@ -143,20 +189,30 @@ def _line(group: Sequence[Choice], *, whole: bool) -> str:
     if not whole or len(group) == 1:
         where += f", {' and '.join(str(choice.nodes) for choice in group)} nodes"
     if first.timeout is None:
+        if first.silent and set(first.silent) >= set(first.tail):
+            return f"{where}: with every timeout there are trials that did not serve again: none is advised."
         if not any(found.known for choice in group for found in choice.tail.values()):
             return f"{where}: too few trials to choose."
-        worse = [t for t in first.tail if t not in first.tied and t not in first.restless]
+        worse = [t for t in first.tail if t not in first.tied and t not in first.ruled_out]
         ruled_out = f"; {' and '.join(map(_name, worse))} took longer" if worse else ""
-        return f"{where}: {' and '.join(map(_name, first.tied))} cannot be told apart{ruled_out}."
+        return f"{where}: {' and '.join(map(_name, first.tied))} cannot be told apart{ruled_out}.{_punished(group)}"
     tails = [(choice.nodes, choice.tail[first.timeout].estimate) for choice in group]
     named = [f"{tail * 1e3:.0f} ms" + (f" ({nodes} nodes)" if len(tails) > 1 else "") for nodes, tail in tails]
     outages = " and ".join(named)
-    ratios = [c.tail[t].estimate / c.tail[first.timeout].estimate for c in group for t in c.tail if t not in c.restless]
-    slower = [ratio for ratio in ratios if ratio > 1]
+    rivals = [(c, t) for c in group for t in c.tail if t not in c.ruled_out]
+    ratios = [c.tail[t].estimate / c.tail[first.timeout].estimate for c, t in rivals]
+    slower = [ratio for ratio in ratios if 1 < ratio < np.inf]
     rival = f"; the next best took {min(slower):.1f} times as long" if slower else ""
+    over = f"Nine crashes in ten were over within {outages}{rival}."
+    return f"{where}: choose {_name(first.timeout)}. {over}{_punished(group)}"
+
+
+def _punished(group: Sequence[Choice]) -> str:
+    """Why timeouts were ruled out, as sentences with a space before each."""
     restless = sorted({timeout for choice in group for timeout in choice.restless})
-    punished = f" {' and '.join(map(_name, restless))} held elections that no crash asked for." if restless else ""
-    return f"{where}: choose {_name(first.timeout)}. Nine crashes in ten were over within {outages}{rival}.{punished}"
+    silent = sorted({timeout for choice in group for timeout in choice.silent})
+    text = f" {' and '.join(map(_name, restless))} held elections that no crash asked for." if restless else ""
+    return text + (f" {' and '.join(map(_name, silent))} did not serve again too often." if silent else "")
 
 
 def inside_band(df: pd.DataFrame) -> tuple[int, int]:
@@ -164,11 +220,12 @@ def inside_band(df: pd.DataFrame) -> tuple[int, int]:
     inside = total = 0
     rows = usable(df)
     for _, group in rows.groupby("cell"):
-        simulated = group[group["runtime"] == "sim"]["unavailable_s"]
-        live = group[group["runtime"] == "ray"]["unavailable_s"]
+        simulated = observed(group[group["runtime"] == "sim"], "unavailable_s")
+        live = observed(group[group["runtime"] == "ray"], "unavailable_s")
         if len(simulated):
-            low, high = np.quantile(simulated, [0.05, 0.95])
-            inside += int(((live >= low) & (live <= high)).sum())
+            # a band that ends among trials that did not serve again has no upper end
+            low, high = (float(np.quantile(simulated.replace(np.inf, 1e12), share)) for share in (0.05, 0.95))
+            inside += int(((live >= low) & ((live <= high) | (high > 1e9))).sum())
             total += len(live)
     return inside, total
 
@@ -204,7 +261,7 @@ def _details(df: pd.DataFrame, choices: Sequence[Choice]) -> list[str]:
     ]
     for choice in choices:
         each = ", ".join(f"{_name(timeout)}: {_span(found)}" for timeout, found in sorted(choice.tail.items()))
-        details.append(f"{choice.nodes} nodes, round trip {spaced(choice.rtt_s)}: {each}.")
+        details.append(f"{choice.nodes} nodes, round trip {spaced(choice.rtt_s)}: {each or 'no trial to compare'}.")
     extra = simulated[simulated["leader_changes"] > 1]
     details.append(
         f"In {len(extra)} of {len(simulated)} simulated trials an election was won that no crash asked for."
@@ -223,8 +280,11 @@ def _details(df: pd.DataFrame, choices: Sequence[Choice]) -> list[str]:
 
 
 def _span(found: Interval) -> str:
-    bounds = f" ({found.low * 1e3:.0f} to {found.high * 1e3:.0f})" if found.known else ""
-    return f"{found.estimate * 1e3:.0f}{bounds} ms"
+    def ms(value: float) -> str:
+        return f"{value * 1e3:.0f}" if np.isfinite(value) else "beyond the trial"
+
+    bounds = f" ({ms(found.low)} to {ms(found.high)})" if found.known else ""
+    return f"{ms(found.estimate)}{bounds}{' ms' if np.isfinite(found.estimate) else ''}"
 
 
 def _panel(df: pd.DataFrame, rtt_s: float) -> Panel:
@@ -247,7 +307,7 @@ def _panel(df: pd.DataFrame, rtt_s: float) -> Panel:
     return Panel(
         title=f"Outage after the leader's crash, round trip {spaced(rtt_s)}",
         caption="Dots: simulated trials. Thin line: their middle 90%; thick line: the middle half; tick: the median. "
-        "Diamonds: live trials.",
+        "Diamonds: live trials. One that did not serve again stands at what was seen of its outage.",
         draw=draw,
     )
 
@@ -275,7 +335,7 @@ sweep = Sweep(
         "real networks also have bursts, which punish short timeouts more.",
         "A simulated disk syncs in a constant time and a simulated process never stalls; a live one does both.",
         "PreVote and CheckQuorum are on, as by default; the published figures of Raft are without them.",
-        "An outage still going on when the load ends counts up to there.",
+        "An outage still going on when the load ends is drawn up to there, and ranked behind all that ended.",
         "Clients ask another server after 100 ms without an answer: an outage shorter than that may be seen as longer.",
     ),
 )

@@ -10,8 +10,9 @@ import pytest
 from bench.assess import assess, failed
 from bench.checkers import Verdict
 from bench.errors import EXIT_HARNESS, EXIT_UNKNOWN, EXIT_VALID, EXIT_VIOLATION
+from bench.faults.notation import parse_fault
 from bench.faults.spec import FaultRecord
-from bench.history import FAIL, NOTHING, History
+from bench.history import FAIL, INFO, NEVER, NOTHING, History
 from bench.history.history import CAS, READ, WRITE
 from bench.runtime.record import Mark, RunRecord
 from bench.trial import Floor, Result, Trial
@@ -81,12 +82,97 @@ def test_verdicts_of_the_runtime_and_of_the_checks_merge() -> None:
 
 
 def test_too_few_operations_are_void_and_never_valid_while_a_violation_remains_one() -> None:
-    record = run(history(steady(0, 190 * MS, 10 * MS)))
+    record = run(history(steady(0, 190 * MS, 10 * MS)), load_end=200 * MS)
     result = judge(record)
     assert result.trial == "void"
-    assert "only 19 operations" in (result.void_reason or "")
+    assert "only 19 operations were asked for" in (result.void_reason or "")
     assert (result.verdict, result.exit_code()) == ("unknown", EXIT_UNKNOWN)
     assert judge(record, word="invalid").verdict == "invalid"
+
+
+def test_a_slow_system_that_served_to_the_end_gives_too_few_operations_to_say_anything() -> None:
+    closed = msgspec.structs.replace(TRIAL, workload=Workload())
+    assert "only 19 operations were acknowledged" in (
+        judge(run(history(steady(0, 3800 * MS, 200 * MS)), offered=0), closed).void_reason or ""
+    )
+
+
+def unanswered(start: int, end: int, step: int) -> list[dict[str, int]]:
+    return [{"intended": at, "invoked": at, "completed": NEVER, "outcome": INFO} for at in range(start, end, step)]
+
+
+@pytest.mark.parametrize("workload", [Workload(rate=100.0), Workload(clients=8)])
+def test_a_system_that_never_served_is_complete_with_an_outage_as_long_as_the_window(workload: Workload) -> None:
+    """Left out as void, only trials would remain in which the system lives. That nothing was wrong is not known."""
+    trial = msgspec.structs.replace(TRIAL, workload=workload, warmup=S)
+    rows = unanswered(0, 4 * S, 10 * MS) if workload.rate else unanswered(0, 8, 1)
+    result = judge(run(history(rows)), trial)
+    assert (result.trial, result.void_reason) == ("complete", None)
+    assert (result.unavailable_s, result.unavailable_censored, result.operations.ok) == (3.0, True, 0)
+    assert (result.verdict, result.exit_code()) == ("unknown", EXIT_UNKNOWN)
+    assert judge(run(history(rows)), trial, word="invalid").exit_code() == EXIT_VIOLATION
+    assert judge(run(history(rows)), trial, model="none").exit_code() == EXIT_VALID
+    if workload.rate:
+        assert (result.latency_s.p50, result.latency_s.censored) == (None, 1.0)
+
+
+def test_a_load_that_was_never_sent_is_void() -> None:
+    assert "only 0 operations were asked for" in (judge(run(history([]), offered=0)).void_reason or "")
+
+
+@pytest.mark.parametrize("served", [100 * MS, S])
+def test_a_system_that_did_not_recover_is_complete_and_its_outage_is_censored(served: int) -> None:
+    """Also if it served only a few operations before the fault."""
+    rows = steady(0, served, 10 * MS) + unanswered(served, 4 * S, 10 * MS)
+    fault = FaultRecord(kind="crash", targets=("n1",), start=served, end=2 * S)
+    result = judge(run(history(rows), faults=[fault]))
+    assert (result.trial, result.verdict, result.unavailable_censored) == ("complete", "valid", True)
+    assert result.unavailable_s == pytest.approx((4 * S - served) / S, abs=0.02)
+    assert result.latency_s.p99 is None
+
+
+def test_a_system_that_is_slow_after_the_fault_is_complete() -> None:
+    rows = steady(0, S, 10 * MS) + steady(2 * S, 4 * S, 40 * MS)
+    fault = FaultRecord(kind="crash", targets=("n1",), start=S, end=1500 * MS)
+    assert judge(run(history(rows), faults=[fault])).trial == "complete"
+
+
+def test_a_fault_scheduled_by_hand_that_did_not_fire_makes_the_run_void() -> None:
+    faults = (parse_fault("crash leader at 1s for 1s"), parse_fault("pause n2 at 2s for 10ms"))
+    trial = msgspec.structs.replace(TRIAL, faults=faults)
+    crash = FaultRecord(kind="crash", targets=("n1",), start=S, end=2 * S, detail="crash leader at 1s for 1s")
+    pause = FaultRecord(kind="pause", targets=("n2",), start=2 * S, end=2 * S, detail="pause n2 at 2s for 10ms")
+    rows = history(steady(0, 4 * S, 10 * MS))
+    assert judge(run(rows, faults=[crash, pause]), trial).trial == "complete"
+    result = judge(run(rows, faults=[crash]), trial)
+    assert (result.trial, result.verdict) == ("void", "unknown")
+    assert result.void_reason == "a scheduled fault did not fire: pause n2 at 2s for 10ms"
+    nobody = msgspec.structs.replace(pause, targets=())
+    assert judge(run(rows, faults=[crash, nobody]), trial).void_reason == result.void_reason
+    twice = msgspec.structs.replace(trial, faults=(faults[0], faults[0]))
+    assert judge(run(rows, faults=[crash]), twice).trial == "void"
+
+
+def test_a_run_that_stopped_at_a_violation_owes_no_later_fault() -> None:
+    trial = msgspec.structs.replace(TRIAL, faults=(parse_fault("crash leader at 3s for 1s"),))
+    stopped = run(history(steady(0, 2 * S, 10 * MS)), load_end=2 * S, offered=200)
+    assert judge(stopped, trial, word="invalid").trial == "complete"
+
+
+def test_an_unanswered_and_a_shed_operation_are_in_the_tail_of_the_latency() -> None:
+    rows = steady(0, 4 * S, 10 * MS, latency=MS) + unanswered(0, 4 * S, 400 * MS)
+    result = judge(run(history(rows)))
+    assert (result.latency_s.p90, result.latency_s.p99) == (0.001, None)
+    assert result.latency_s.censored == pytest.approx(10 / 409)
+    assert judge(run(history(steady(0, 4 * S, 10 * MS)), shed=8)).latency_s.censored == pytest.approx(8 / 408)
+
+
+def test_whether_the_leader_was_hit_is_in_the_result() -> None:
+    crash = FaultRecord(kind="crash", targets=("n1",), start=S, end=2 * S, detail="crash leader at 1s for 1s")
+    rows = history(steady(0, 4 * S, 10 * MS))
+    assert judge(run(rows, faults=[crash], leaders=[(-S, "n1")])).leader_hit is True
+    assert judge(run(rows, faults=[crash], leaders=[(-S, "n2")])).leader_hit is False
+    assert judge(run(rows)).leader_hit is None
 
 
 def test_twenty_operations_are_enough_in_a_closed_loop() -> None:

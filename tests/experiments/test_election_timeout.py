@@ -51,6 +51,7 @@ def trials(
                 "leader_hit": True,
                 "leader_changes": 1,
                 "unavailable_s": float(value),
+                "unavailable_censored": False,
             }
             | changes
             for value in means[timeout] * rng.lognormal(0.0, spread, n)
@@ -105,8 +106,58 @@ def test_live_and_void_trials_and_crashes_that_hit_nobody_do_not_advise() -> Non
         trials(REVERSED, n=200, trial="void"),
         trials(REVERSED, n=200, leader_hit=False),
     ]
-    assert experiment.advise(pd.concat([simulated, *others])).text == experiment.advise(simulated).text
+    advice = experiment.advise(pd.concat([simulated, *others]))
+    assert [choice.tail for choice in advice.choices] == [c.tail for c in experiment.advise(simulated).choices]
+    assert {choice.timeout for choice in advice.choices} == {SHORT}
+    told = "; ".join(f"{name} ms: of 460 trials 200 are void" for name in ("50-100", "150-300", "500-1000"))
+    assert f"Round trip 1 ms, 3 nodes, {told}." in advice.text, "they are told of"
     assert "nothing to advise" in experiment.advise(others[0]).text
+    assert "of 200 trials 200 are void" in experiment.advise(others[1]).text
+    assert "the crash hit a leader in none of 200 trials" in experiment.advise(others[2]).text
+
+
+def silenced(df: pd.DataFrame, timeout: Any, every: int) -> pd.DataFrame:
+    """The same, but one trial in so many of that timeout did not serve again: what is known of its outage is short."""
+    df = df.copy()
+    rows = df[df["election_timeout_s"] == timeout].index[::every]
+    df.loc[rows, "unavailable_censored"] = True
+    df.loc[rows, "unavailable_s"] = 0.01
+    df.loc[rows, "leader_hit"] = False  # perhaps nobody ever led
+    return df
+
+
+@pytest.mark.parametrize("every", [1, 2, 12])
+def test_a_timeout_with_which_the_system_does_not_always_serve_again_is_not_advised_however_fast(every: int) -> None:
+    """Its trials that ended are the fastest of all, and those that did not look short."""
+    advice = experiment.advise(silenced(trials(FORWARD), SHORT, every))
+    assert {choice.timeout for choice in advice.choices} == {MIDDLE}
+    assert all(choice.silent == (SHORT,) for choice in advice.choices)
+    assert "50-100 ms did not serve again too often." in advice.text
+    assert f"3 nodes, 50-100 ms: of 60 trials {60 // every} did not serve again." in advice.text
+    assert all(np.isinf(c.tail[SHORT].estimate) == (every < 10) for c in advice.choices)
+
+
+def test_one_trial_that_did_not_serve_again_rules_nothing_out_but_is_told() -> None:
+    advice = experiment.advise(silenced(trials(FORWARD), SHORT, 60))
+    assert {choice.timeout for choice in advice.choices} == {SHORT}
+    assert "Round trip 1 ms, 3 nodes, 50-100 ms: of 60 trials 1 did not serve again." in advice.text
+
+
+def test_where_no_timeout_always_serves_again_none_is_advised() -> None:
+    df = trials(FORWARD)
+    for timeout in FORWARD:
+        df = silenced(df, timeout, 2)
+    advice = experiment.advise(df)
+    assert {choice.timeout for choice in advice.choices} == {None}
+    assert "with every timeout there are trials that did not serve again: none is advised." in advice.text
+
+
+def test_a_timeout_of_which_every_trial_is_void_is_not_forgotten() -> None:
+    df = trials(FORWARD)
+    df.loc[df["election_timeout_s"] == SHORT, "trial"] = "void"
+    advice = experiment.advise(df)
+    assert {choice.timeout for choice in advice.choices} == {MIDDLE}
+    assert "50-100 ms: of 60 trials 60 are void." in advice.text
 
 
 def test_the_share_of_live_trials_inside_the_simulated_band_is_counted() -> None:

@@ -82,7 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if self.log[index - 1].term != entry.term:", "if index > 0:"),),
         caught_by=("leader_completeness", "state_machine_safety"),
-        seed=3,
+        seed=8,
     ),
     Mutant(
         name="no-consistency-check",
@@ -190,6 +190,14 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=("linearizable",),
         seed=54,
         params={"operation_timeout_s": 0.3},
+    ),
+    Mutant(
+        name="corrupt-disk-trusted",
+        why="A server whose disk is corrupt goes on with what is left, as if it had promised no more (section 3.8).",
+        file="server",
+        edits=(("if durable.lost or durable.corrupt:", "if durable.lost:"),),
+        caught_by=("leader_completeness",),
+        seed=983,
     ),
     Mutant(
         name="prevote-without-checkquorum",

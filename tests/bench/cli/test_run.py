@@ -7,7 +7,7 @@ from bench.cli import execute, hunt
 from bench.cli.build import RunOptions, build_trial
 from bench.errors import HarnessError
 from bench.sweep.pools import Here
-from bench.trial import Bias, Floor, Operations
+from bench.trial import Bias, Floor, Latency, Operations
 from tests.bench.cli.conftest import HASH, outcome_of
 
 
@@ -106,6 +106,11 @@ def test_progress_is_shown_on_standard_error(bench, runs):
             3,
             "UNKNOWN, and the trial is void: too few operations",
         ),
+        (
+            {"verdict": "unknown", "checks": {"linearizable": "valid"}},
+            3,
+            "UNKNOWN: too little was acknowledged for anything to come out wrong",
+        ),
         ({"verdict": "unknown", "error": "an actor died"}, 70, "HARNESS FAILED: an actor died"),
     ],
 )
@@ -114,6 +119,19 @@ def test_exit_codes(bench, runs, changes, code, line):
     done = bench("run", "raft", "--no-store")
     assert done.exit_code == code
     assert line in done.stdout.splitlines()
+
+
+def test_what_is_beyond_what_was_observed_is_said_in_words(bench, runs):
+    latency = Latency(p50=0.001, p90=0.002, censored=0.043)
+    runs.answer = lambda trial: outcome_of(trial, latency_s=latency, unavailable_censored=True)
+    shown = bench("run", "raft", "--no-store").stdout
+    assert (
+        "p50 1ms  p90 2ms; p99, p99.9, max beyond what was observed (4.30% of the operations were not acknowledged)"
+        in shown
+    )
+    assert "350ms, and not over when the load ended (resolution 12ms)" in shown
+    runs.answer = lambda trial: outcome_of(trial, latency_s=Latency(censored=1.0))
+    assert "p50, p90, p99, p99.9, max beyond what was observed (100.00%" in bench("run", "raft", "--no-store").stdout
 
 
 def test_a_live_run_shows_its_floor_and_what_could_bias_it(bench, runs):

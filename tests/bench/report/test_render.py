@@ -13,10 +13,10 @@ import pytest
 from bench.assess import failed
 from bench.checkers import Verdict
 from bench.errors import UsageError
-from bench.report import render
+from bench.report import model, render
 from bench.report.model import number_text, seconds_text
 from bench.sweep import Conclusion, Description, Panel, Row, RunFolder, SweepResult
-from bench.trial import Bias, Floor, Result, Trial
+from bench.trial import Bias, Floor, Latency, Result, Trial
 from bench.workload import Workload
 
 from ..sweep.fake import result
@@ -269,3 +269,27 @@ def test_a_real_mutants_violation_is_drawn(tmp_path: Path) -> None:
     outline.feed(html)
     assert outline.open == []
     assert [load for load in outline.loads if not load.startswith(("#", "data:"))] == []
+
+
+def test_trials_that_did_not_serve_again_are_counted_and_their_figures_are_beyond(tmp_path: Path) -> None:
+    trial = Trial(protocol="raft", nodes=3)
+    beyond = {"unavailable_censored": True, "latency_s": Latency(p50=0.002, censored=0.4)}
+    outcomes = [result(trial, 0.3)] + [result(trial, 0.1, **beyond) for _ in range(2)]
+    kept = [
+        Row(key=f"k{i}", point=POINTS[0], code_version="c", sitting=1, finished=float(i), result=outcome)
+        for i, outcome in enumerate(outcomes)
+    ]
+    made = SweepResult(tmp_path, description(), tuple(kept))
+    table = model.cell_table(made)
+    shown = {column.name: cell for column, cell in zip(table.columns, table.rows[0], strict=True)}
+    assert shown["trials"].text == "3, 2 silent"
+    assert "did not serve again" in shown["trials"].title
+    assert (shown["p50"].text, shown["p99"].text) == ("2.00 ms", "beyond")
+    assert shown["unavailable"].text.startswith("beyond")
+    one = model.trial_table(made, kept[1:2])
+    cells = {column.name: cell for column, cell in zip(one.columns, one.rows[0], strict=True)}
+    assert cells["unavailable"].text == "over 100 ms"
+    assert (cells["p50"].text, cells["p99"].text) == ("2.00 ms", "beyond")
+    assert "40.00% of the operations were not acknowledged" in cells["p99"].title
+    page = render(made, tmp_path / "report.html").read_text()
+    assert "Not drawn: 2 of 3 trials, of which it is beyond what was observed." in page

@@ -95,3 +95,36 @@ def test_equal_tails_are_told_apart_about_as_seldom_as_asked(rng: np.random.Gene
         for i in range(120)
     )
     assert alarms <= 7  # 3 expected
+
+
+# --- trials in which it was longer than could be observed -----------------------------------------------------------
+
+
+def test_a_quantile_among_censored_trials_is_infinite_and_one_below_them_is_not() -> None:
+    values = [*range(1, 46), *[math.inf] * 15]
+    median, tail = interval(values), interval(values, 0.9)
+    assert median.estimate == pytest.approx(30.5)
+    assert median.low < 30.5 < median.high
+    assert math.isinf(tail.estimate)
+    assert tail.known
+    assert tail.high == math.inf
+
+
+def test_few_trials_with_a_censored_one_have_no_mean() -> None:
+    found = interval([1.0, 2.0, math.inf])
+    assert (found.estimate, found.known, found.n) == (math.inf, False, 3)
+
+
+def test_all_trials_censored_are_infinite_without_a_doubt() -> None:
+    found = interval([math.inf] * 20, 0.9)
+    assert (found.estimate, found.low, found.high) == (math.inf, math.inf, math.inf)
+
+
+def test_a_cell_whose_tail_is_censored_differs_from_one_that_ended() -> None:
+    ended = [0.1 + i / 1000 for i in range(60)]
+    censored = [*ended[:40], *[math.inf] * 20]
+    found = difference(censored, ended, 0.9)
+    assert (found.estimate, found.low) == (math.inf, math.inf)
+    assert distinguishable(censored, ended, 0.9)
+    assert not distinguishable(censored, censored, 0.9), "nothing tells two infinities apart"
+    assert not distinguishable(censored[-4:], ended[:4], 0.9), "few"

@@ -52,6 +52,7 @@ def result(spec: Trial, unavailable: float | None = None, **changes: Any) -> Res
         "verdict": "valid",
         "checks": {"linearizable": "valid", "election_safety": "valid", "liveness": "valid"},
         "leader_changes": 1,
+        "leader_hit": True,
         "faults": (FaultRecord(kind="crash", targets=("n1",), start=10**9, end=2 * 10**9, detail="crash leader"),),
         "time_series": ((0.0, 100, 0.01), (1.0, 0, None), (2.0, 100, 0.02)),
         "took_s": 0.01,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from bench.assess import failed
 from bench.errors import UsageError
-from bench.sweep import RunFolder, SweepResult
+from bench.sweep import Counts, RunFolder, SweepResult, observed
 from bench.sweep.store import COMPACT_AT, Description, Row
-from bench.trial import Result, Trial
+from bench.trial import Latency, Result, Trial
 
 from .fake import result
 
@@ -80,6 +82,40 @@ def test_the_frame_has_axes_and_figures_and_only_the_latest_code(tmp_path: Path)
     assert frame.loc[0, "cell"] == 0
     assert frame.loc[0, "p99_s"] == 0.01
     assert frame.loc[0, "leader_hit"]
+
+
+def test_what_was_longer_than_could_be_observed_counts_as_infinite_over_trials(tmp_path: Path) -> None:
+    """Neither left out nor taken for what was seen of it: the median of three trials of which two never ended is so."""
+    files = folder(tmp_path)
+    trial = Trial(protocol="raft")
+    files.append([row("a", outcome=result(trial, 0.1))])
+    beyond = {"unavailable_censored": True, "latency_s": Latency(p50=0.1, censored=0.4)}
+    files.append([row(key, outcome=result(trial, 0.05, **beyond)) for key in "bc"])
+    files.append([row("d", outcome=result(trial, 0.01, trial="void", void_reason="x"))])
+    files.append([row("e", outcome=failed(trial, "no", {}))])
+    frame = SweepResult.load(files.path).frame()
+    assert sorted(observed(frame, "unavailable_s")) == [0.1, math.inf, math.inf]
+    assert sorted(observed(frame, "p99_s")) == [0.01, math.inf, math.inf]
+    assert sorted(observed(frame, "p50_s")) == [0.002, 0.1, 0.1]
+    assert list(observed(frame, "ok")) == [400.0] * 3
+    counts = Counts.of(frame)
+    assert (counts.trials, counts.void, counts.silent) == (5, 2, 2)
+    assert counts.text() == "of 5 trials 2 are void and 2 did not serve again"
+    assert SweepResult.load(files.path).uncounted() == [
+        "nodes 3, election timeout 50-100 ms (simulated): of 5 trials 2 are void and 2 did not serve again"
+    ]
+    assert Counts(3, 0, 0).text() == ""
+
+
+def test_parts_with_fewer_columns_are_merged_with_the_others(tmp_path: Path) -> None:
+    """A folder that an earlier version of the program began is resumed."""
+    files = folder(tmp_path)
+    files.append([row("a")])
+    part = files.parts / "part-000001.parquet"
+    pq.write_table(pq.read_table(part).drop_columns(["unavailable_censored", "latency_censored"]), part)
+    files.append([row("b")])
+    files.compact()
+    assert sorted(each.key for each in files.rows()) == ["a", "b"]
 
 
 def test_the_parquet_itself_is_readable_by_anyone(tmp_path: Path) -> None:

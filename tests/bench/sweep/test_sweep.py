@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from bench.errors import EXIT_HARNESS, EXIT_THRESHOLD, UsageError
 from bench.provenance import ROOT
 from bench.sweep import Options, Sweep, SweepResult, Threshold
 from bench.sweep import live as live_module
+from bench.sweep.progress import Tally
 from bench.sweep.worker import run_one
 from bench.trial import Floor, Result, ServiceTimes, Trial
 
@@ -224,6 +226,33 @@ def test_thresholds_and_failures_decide_the_exit_code(tmp_path: Path, capsys: py
     assert sweep().main(["--out", str(tmp_path / "b"), "--jobs", "1"]) == 0
     failing = sweep(grid={"nodes": [1], "fault": ["fail"]}, thresholds=bound)
     assert failing.main(["--out", str(tmp_path / "c"), "--jobs", "1"]) == EXIT_HARNESS
+
+
+def test_a_system_that_did_not_serve_again_keeps_no_bound_and_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen of its outage is below the bound; how long it was is not known."""
+
+    def silent(trial: Trial, **_: Any) -> tuple[Result, None]:
+        return fake.result(trial, 0.1, unavailable_censored=trial.nodes == 2 and trial.seed > 1), None
+
+    monkeypatch.setattr(fake, "run_trial", silent)
+    bound = [Threshold("unavailable_s", at_most=0.15)]
+    assert sweep(thresholds=bound).main(["--out", str(tmp_path / "a"), "--jobs", "1", "--plain"]) == EXIT_THRESHOLD
+    printed = capsys.readouterr().out
+    told = "nodes 2 (simulated), of 3 trials 2 did not serve again: median unavailable_s inf is above 0.15"
+    assert f"threshold: {told}" in printed
+    assert "trials: nodes 2 (simulated): of 3 trials 2 did not serve again" in printed
+    assert "nodes 1 (sim" not in printed
+
+
+def test_a_tally_counts_trials_that_did_not_serve_again(tmp_path: Path) -> None:
+    tally = Tally()
+    for seed in range(3):
+        tally.add(fake.result(Trial(protocol="raft", seed=seed), 0.1, unavailable_censored=seed > 0), "unavailable_s")
+    tally.add(fake.result(Trial(protocol="raft"), 0.1, trial="void", unavailable_censored=True), "unavailable_s")
+    assert (tally.silent, tally.void, tally.verdict) == (2, 1, "1 void, 2 silent")
+    assert math.isinf(tally.median("sim"))
 
 
 def test_dry_run_prints_the_cells_and_runs_nothing_into_the_folder(
