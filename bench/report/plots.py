@@ -32,11 +32,15 @@ SHOWN = 150
 
 @dataclass(frozen=True)
 class Series:
-    """One colour of a figure: for each tick of the x axis, values of simulated and of live trials."""
+    """One colour of a figure: for each tick of the x axis, values of simulated and of live trials.
+
+    ``model``: what a formula predicts for the median at each tick; empty for none.
+    """
 
     label: str
     simulated: Sequence[Sequence[float]]
     live: Sequence[Sequence[float]]
+    model: Sequence[float] = ()
 
 
 @contextmanager
@@ -140,6 +144,9 @@ def distribution(series: Sequence[Series], ticks: Sequence[str], *, x_label: str
                     zorder=6,
                 )
                 every += [*simulated, *live]
+            places = [position + offset + 0.42 * step for position in range(len(one.model))]
+            axes.scatter(places, one.model, marker="<", s=26, color=INK, linewidths=0, zorder=7)
+            every += one.model
         _nice_log(axes, every)
         axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlim(-0.55, len(ticks) - 0.45)
@@ -155,6 +162,8 @@ def distribution(series: Sequence[Series], ticks: Sequence[str], *, x_label: str
             diamond.set_markerfacecolor(PAPER)
             diamond.set_markeredgecolor(INK)
             handles.append(diamond)
+        if any(len(one.model) for one in series):
+            handles.append(Line2D([], [], marker="<", linestyle="", markersize=5.5, color=INK, label="model"))
         if len(handles) > 1:
             figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.4)
         return figure

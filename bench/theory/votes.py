@@ -42,23 +42,25 @@ def outage(
     timeout_s: tuple[float, float],
     rtt_s: float,
     heartbeat_s: float = 0.0,
+    client_s: float = 0.0,
     draws: int = 100_000,
     seed: int = 1,
 ) -> Samples:
-    """Samples of the time in s from a leader's crash to the next leader's first commit, without split votes.
+    """Samples of the time in s from a leader's crash until the next one has answered a client, without split votes.
 
-    The last heartbeat was sent at a random time before the crash and reset the timers; then the first of those alive
-    times out, asks for votes (twice, with PreVote: two round trips) and commits an entry (another). Split votes come
-    on top: see :func:`split_rate`.
+    The leader's last message was sent at a random time before the crash and reset the timers; then the first of those
+    alive times out, asks for votes (twice, with PreVote: two round trips) and commits an entry (another). Split votes
+    come on top: see :func:`split_rate`.
 
     Args:
         alive: followers that are up.
         timeout_s: the range of the election timeout.
         rtt_s: round trip between servers.
-        heartbeat_s: interval of heartbeats; 0 if the timers were just reset.
+        heartbeat_s: interval of the leader's messages; 0 if the timers were just reset.
+        client_s: round trip of a client; its retries come on top.
     """
     rng = np.random.default_rng(seed)
     waited = rng.uniform(0.0, heartbeat_s, draws) if heartbeat_s else np.zeros(draws)
     first = first_timeout(alive, *timeout_s, draws, rng)
-    found: Samples = np.maximum(0.0, first - waited) + 3 * rtt_s
+    found: Samples = np.maximum(0.0, first - waited) + 3 * rtt_s + client_s
     return found

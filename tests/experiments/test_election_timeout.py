@@ -229,3 +229,20 @@ def test_the_demo_with_a_small_budget(tmp_path: Path) -> None:
     assert (live["verdict"] != "invalid").all()
     assert live["leader_hit"].all(), "the leader was killed"
     assert (out / "report.html").stat().st_size < 5_000_000
+
+
+def test_the_distance_to_the_model_is_told_where_it_is_largest() -> None:
+    script = module()
+    rows = []
+    for timeout, factor in (((0.05, 0.1), 1.0), ((0.5, 1.0), 1.5)):
+        outages = script.model(3, 0.001, timeout)[:200] * factor
+        rows += [
+            {"runtime": "sim", "trial": "complete", "nodes": 3, "rtt_s": 0.001, "election_timeout_s": timeout}
+            | {"unavailable_s": value, "unavailable_censored": False}
+            for value in outages
+        ]
+    (sentence,) = script._against_model(pd.DataFrame(rows))
+    assert "closest at 3 nodes, 1 ms, 50-100 ms" in sentence
+    assert "farthest at 3 nodes, 1 ms, 500-1000 ms, 5" in sentence
+    assert "above the model" in sentence
+    assert script._against_model(pd.DataFrame(rows).iloc[:0]) == []
