@@ -17,7 +17,6 @@ from ...requests import Cas, Read, Write
 from .config import ClientConfig
 from .messages import ClientRequest, Deposed, Done, Refused
 
-
 NEVER = 1 << 63
 
 
