@@ -8,7 +8,9 @@ every linearization can be rearranged to obey it.
 
 * *Reads as soon as they fit.* A step that changes nothing takes effect at once when the register suits it: this takes
   nothing from the steps after it.
-* *No configuration twice.* What follows depends on the configuration alone.
+* *No configuration twice*, since what follows depends on it alone, *and none that is dominated*: of two with the same
+  place, value and answered steps done, the one that has used a subset of the other's optional steps can do whatever the
+  other can.
 * *Equal steps in order of their ends.* If of two open steps with the same need and gift the one that ends later takes
   effect first, exchanging them keeps the sequence valid: both were open at the first place, and the second place is
   before the earlier end. (Answered steps so go before optional ones.)
@@ -32,7 +34,7 @@ from ..history.history import NIL
 from .steps import Step
 
 MAX_CONFIGURATIONS = 1_500_000
-"""Memory bound: about 200 bytes each."""
+"""Memory bound: about 300 bytes each."""
 _CLOCK_EVERY = 512
 
 
@@ -70,7 +72,7 @@ def _end(mover: _Mover) -> int:
 class _Moment:
     """What is open just before one answer, the same for every configuration that gets there."""
 
-    __slots__ = ("avoiders", "bit", "movers", "readers", "silent", "step")
+    __slots__ = ("avoiders", "bit", "movers", "optional", "readers", "silent", "step")
 
     def __init__(self, step: Step, bit: int) -> None:
         self.step = step
@@ -79,6 +81,7 @@ class _Moment:
         self.avoiders: dict[int, int] = {}
         self.movers: list[_Mover] = []
         self.silent = 0
+        self.optional = 0
 
 
 class _Timeline:
@@ -95,6 +98,7 @@ class _Timeline:
         self._readers: dict[int, int] = {}
         self._avoiders: dict[int, int] = {}
         self._movers: list[_Mover] = []
+        self._optional = 0
         self._sees_all = any(step.avoid is not None for step in steps)
         self._last_need: dict[int, int] = {}
         for index, step in enumerate(self.answers):
@@ -123,6 +127,7 @@ class _Timeline:
             self._open(self.starts[self._next])
             self._next += 1
         moment = _Moment(answer, self._bits[id(answer)])
+        moment.optional = self._optional
         moment.readers = self._readers.copy()
         moment.avoiders = self._avoiders.copy()
         for mover in self._movers:
@@ -145,6 +150,8 @@ class _Timeline:
         self._bits[id(step)] = bit
         if step.gives is not None:
             insort(self._movers, _Mover(bit, step.need, step.gives, step), key=_end)
+            if step.optional:
+                self._optional |= bit
         elif step.avoid is not None:
             self._avoiders[step.avoid] = self._avoiders.get(step.avoid, 0) | bit
         elif step.need is not None:
@@ -173,7 +180,8 @@ def search(steps: Sequence[Step], deadline: float, limit: int = MAX_CONFIGURATIO
     """
     timeline = _Timeline(steps)
     total = len(timeline)
-    seen: set[tuple[int, int, int]] = set()
+    seen: dict[tuple[int, int, int], list[int]] = {}
+    expanded = 0
     stack: list[tuple[int, int, int]] = [(0, NIL, 0)]
     furthest = 0
     moments = timeline.moments
@@ -191,20 +199,25 @@ def search(steps: Sequence[Step], deadline: float, limit: int = MAX_CONFIGURATIO
             done ^= moment.bit
             index += 1
         else:
-            return Found("valid", configurations=len(seen))
-        configuration = (index, value, done)
-        if configuration in seen:
+            return Found("valid", configurations=expanded)
+        used = done & moment.optional
+        less = seen.get(configuration := (index, value, done ^ used))
+        if less is None:
+            seen[configuration] = [used]
+        elif any(not other & ~used for other in less):
             continue
-        seen.add(configuration)
+        else:
+            less.append(used)
+        expanded += 1
         if index > furthest:
             furthest = index
-        if len(seen) % _CLOCK_EVERY == 0:
+        if expanded % _CLOCK_EVERY == 0:
             if monotonic() > deadline:
-                return Found("unknown", why="out of time", configurations=len(seen))
-            if len(seen) + len(stack) > limit:
-                return Found("unknown", why="out of memory", configurations=len(seen))
+                return Found("unknown", why="out of time", configurations=expanded)
+            if expanded + len(stack) > limit:
+                return Found("unknown", why="out of memory", configurations=expanded)
         _push(stack, moment, index, value, done)
-    return Found("invalid", stuck=timeline.answers[furthest], configurations=len(seen))
+    return Found("invalid", stuck=timeline.answers[furthest], configurations=expanded)
 
 
 def _push(stack: list[tuple[int, int, int]], moment: _Moment, index: int, value: int, done: int) -> None:

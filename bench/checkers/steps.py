@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import numpy as np
 
 from ..history.history import CAS, FAIL, INFO, NEVER, NIL, NOTHING, READ, WRITE, History
 
@@ -35,8 +36,8 @@ class Step(msgspec.Struct, gc=False, eq=False):
     optional: bool
 
 
-def steps_by_key(history: History) -> dict[int, list[Step]]:
-    """The steps on each key, in the order of the history's rows.
+def steps_by_key(history: History, rows: Sequence[int] | None = None) -> dict[int, list[Step]]:
+    """The steps on each key, in the order of the history's rows; of ``rows`` only, where they are given.
 
     Left out, because they constrain nothing: what definitely failed, reads without answer or with a result that was
     not recorded (``NOTHING``), and unanswered compare-and-sets that would swap a value for itself.
@@ -45,7 +46,10 @@ def steps_by_key(history: History) -> dict[int, list[Step]]:
         ValueError: an operation ended before it began, or the function or outcome is not one of a register.
     """
     keys: dict[int, list[Step]] = {}
+    if rows is not None:
+        history = history.take(np.asarray(rows, dtype=np.intp))
     columns = zip(
+        range(len(history)) if rows is None else rows,
         history.key.tolist(),
         history.function.tolist(),
         history.outcome.tolist(),
@@ -56,7 +60,7 @@ def steps_by_key(history: History) -> dict[int, list[Step]]:
         history.completed.tolist(),
         strict=True,
     )
-    for row, (key, function, outcome, argument, expected, result, start, end) in enumerate(columns):
+    for row, key, function, outcome, argument, expected, result, start, end in columns:
         if outcome == FAIL:
             continue
         need: int | None = None

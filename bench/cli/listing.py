@@ -91,6 +91,10 @@ def _faults() -> None:
 
     _table("Faults (--fault)", [(usage(kind), form.help) for kind, form in FORMS.items()])
     click.echo(f"TARGET is a node (n1, c1 ...), zone:NAME, or one of {', '.join(WORDS)}.")
+    click.echo(
+        "host:SERVER (host:n3, host:leader) is every node of the process that this server shares: they are killed or\n"
+        "stopped together, with their process. Where each node has its own process, it is that node."
+    )
 
 
 def _workloads() -> None:

@@ -73,9 +73,12 @@ def page(recorded: Recorded, model: str, verdicts: Sequence[Verdict], options: O
 
 
 def _sentence(model: str, word: str) -> str:
-    verb = {"valid": "is", "invalid": "is not", "unknown": "may or may not be"}[word]
     about = model_named(model).about
-    return f"the history {verb} one of {model} ({about})"
+    if model == "models":
+        return about
+    if word == "unknown":
+        return f"whether the history satisfies {model} could not be decided ({about})"
+    return f"the history {'satisfies' if word == 'valid' else 'violates'} {model} ({about})"
 
 
 def _check(recorded: Recorded, model: str, verdict: Verdict, options: Options, budget_s: float) -> dict[str, Any]:
@@ -91,23 +94,33 @@ def _check(recorded: Recorded, model: str, verdict: Verdict, options: Options, b
         "rows": table(history, drawn, clock=clock),
         "more": len(rows) - len(drawn),
         "explanations": [words for words in verdict.explanations if words != verdict.reason],
-        "drawings": _cycles(recorded, model, verdict, options, budget_s),
+        "drawings": _drawings(recorded, model, verdict, options, budget_s),
         "satisfied": verdict.satisfied,
         "violated": verdict.violated,
         "figures": [(name.replace("_", " "), f"{value:,g}") for name, value in verdict.figures.items()],
     }
 
 
-def _cycles(
+def _drawings(
     recorded: Recorded, model: str, verdict: Verdict, options: Options, budget_s: float
 ) -> list[tuple[str, str]]:
-    """The cycles of transactions, drawn; they are not part of a verdict and found once more."""
-    if not isinstance(recorded.history, Transactions) or model_named(model).kind != "isolation":
+    """Cycles of transactions, or the lattice of models, drawn: not part of a verdict, and so found once more."""
+    if model == "models":
+        from ..checkers.weak.drawing import lattice
+        from ..checkers.weak.lattice import examine
+        from ..checkers.weak.sessions import Undecidable
+
+        try:
+            return [("Models", lattice(examine(recorded.history, budget_s).words))]
+        except Undecidable:
+            return []
+    if not isinstance(recorded.history, Transactions) or verdict.name not in ("list-append", "rw-register"):
         return []
     if verdict.verdict != "invalid":
         return []
     from ..checkers.transactions.checking import analyse, level_of
 
-    level = level_of(recorded.history, options.level)
-    analysis = analyse(recorded.history, budget_s, kind=model, level=level)
+    asked = model if model_named(model).kind != "isolation" else options.level
+    level = level_of(recorded.history, asked)
+    analysis = analyse(recorded.history, budget_s, kind=verdict.name, level=level)
     return sorted(analysis.drawings().items())

@@ -14,6 +14,7 @@ from .canvas import FAINT, INK, ORANGE, RED, RULE, Axis, Canvas, fit, millisecon
 _WIDTH, _RIGHT, _LANE = 1000.0, 30.0, 46.0
 _PALE = "#b9c6d3"
 _WIDEST = 360.0
+_BOLD = 1.1
 NEIGHBOURS = 40
 """Other operations on the same keys that are drawn at most."""
 
@@ -94,10 +95,11 @@ class _Timeline:
         heading = textwrap.wrap(title, 118)
         for number, words in enumerate(heading):
             self.canvas.text(20, 32 + 19 * number, words, 14, INK, 'font-weight="600"')
-        self.top = 40.0 + 19 * len(heading)
+        self.top = 40.0 + 19 * len(heading) if heading else 22.0
         self.left = max(76.0, 40 + max(text_width(lane, 13) for lane in lanes))
         instants = [bar.start for bar in bars] + [bar.end for bar in bars if bar.end is not None]
-        self.axis = Axis(instants, self.left + 8, _WIDTH - self.left - _RIGHT - 60, 10, 240)
+        width = _WIDTH - self.left - _RIGHT - 60
+        self.axis = Axis(instants, self.left + 8, width, min(10.0, width / max(1, len(set(instants)) - 1)), 240)
         self.places: dict[int, int] = {}
         self.depths: dict[str, tuple[int, int]] = {}
         line = 0
@@ -116,7 +118,7 @@ class _Timeline:
                 continue
             left, right = self._span(bar)
             if bar.guilty:
-                width = text_width(self._words(bar), 11) + 8
+                width = _BOLD * text_width(self._words(bar), 11) + 8
                 left = min(left, _WIDTH - _RIGHT - width + 8)
                 right = max(right, left + width)
             row = first
@@ -174,7 +176,7 @@ class _Timeline:
             canvas.text(right - 4, y + 15, "unanswered", 10, FAINT, 'text-anchor="end"')
         if bar.guilty:
             words = self._words(bar)
-            x = min(left, _WIDTH - _RIGHT - text_width(words, 11))
+            x = min(left, _WIDTH - _RIGHT - _BOLD * text_width(words, 11))
             canvas.text(x, y + 15, words, 11, RED, 'font-weight="600"', bar.hover)
         elif (short := fit(bar.label, right - left, 9.5)) and len(short) > 4:
             canvas.text(left, y + 15, short, 9.5, FAINT, "", bar.hover)

@@ -19,6 +19,8 @@ POSITIONS = Scale("position in the file, quiet stretches cut short", clock=False
 SESSIONS = Scale("position in each session: they have no clock in common", clock=False, window=False)
 _LANES = 16
 _SHORT = 46
+_FEW = 20
+"""Fewer operations than this are seen at one glance as it is."""
 
 
 def violation_timeline(history: Read, rows: Sequence[int], title: str = "", *, clock: bool = True) -> str:
@@ -46,12 +48,15 @@ def violation_timeline(history: Read, rows: Sequence[int], title: str = "", *, c
 
 
 def overview_svg(history: Read, rows: Sequence[int], *, clock: bool = True) -> str:
-    """A strip over the whole history: how much went on when, and where in it the violation is. Empty without rows."""
+    """A strip over the whole history: how much went on when, and where in it the violation is.
+
+    Empty without rows, and for fewer than 20 operations.
+    """
     if isinstance(history, Transactions) and not history.realtime:
         return ""
     starts = _starts(history)
     chosen = [row for row in rows if 0 <= row < len(starts)]
-    if len(starts) < 2 or not chosen:
+    if len(starts) < _FEW or not chosen:
         return ""
     width, left, height = 1000.0, 20.0, 44.0
     first, last = int(starts.min()), int(starts.max())
@@ -185,16 +190,24 @@ def _near(history: Sequence[Operation], guilty: Sequence[int]) -> list[int]:
         return []
     keys = {history[row].key for row in guilty}
     lanes = {history[row].process for row in guilty}
-    at = sorted(history[row].invoked for row in guilty)
-    low, high = at[0], max(end for row in guilty if (end := _end(history[row]) or at[-1]))
+    chosen = set(guilty)
+    low = min(history[row].invoked for row in guilty)
+    high = max(_end(history[row]) or history[row].invoked for row in guilty)
+
+    def apart(row: int) -> tuple[bool, int]:
+        """What went on meanwhile first, then what came before; what came after explains nothing."""
+        began, end = history[row].invoked, history[row].completed
+        return not (began <= high and end >= low), low - began if began < low else 3 * (began - low)
+
     others = [
         row
         for row, each in enumerate(history)
-        if each.key in keys and each.outcome != FAIL and not (each.outcome == INFO and each.function in ("read", "get"))
+        if row not in chosen
+        and each.key in keys
+        and each.outcome != FAIL
+        and not (each.outcome == INFO and each.function in ("read", "get"))
     ]
-    chosen = set(guilty)
-    others = [row for row in others if row not in chosen]
-    others.sort(key=lambda row: (not low <= history[row].invoked <= high, abs(history[row].invoked - at[-1])))
+    others.sort(key=apart)
     near: list[int] = []
     for row in others:
         if len(near) >= min(NEIGHBOURS, 6 + 4 * len(guilty)):

@@ -1,11 +1,9 @@
-"""Linearizability by the definition: try every order of every subset of the unanswered operations.
+"""Linearizability of registers by the definition: try every order of every subset of the unanswered operations.
 
 Shares nothing with the checkers but the columns' meaning. For histories of a handful of operations.
 """
 
 from __future__ import annotations
-
-from itertools import chain, combinations, permutations
 
 from bench.history.history import CAS, FAIL, INFO, NIL, NOTHING, READ, WRITE, History
 
@@ -17,31 +15,39 @@ def linearizable(history: History) -> bool:
 
 def _key(history: History, key: int) -> bool:
     rows = [row for row in range(len(history)) if history.key[row] == key and history.outcome[row] != FAIL]
-    certain = [row for row in rows if history.outcome[row] != INFO]
-    uncertain = [row for row in rows if history.outcome[row] == INFO]
-    subsets = chain.from_iterable(combinations(uncertain, size) for size in range(len(uncertain) + 1))
-    return any(_explained(history, order) for some in subsets for order in permutations([*certain, *some]))
+    columns = [
+        (
+            int(history.function[row]),
+            int(history.argument[row]),
+            int(history.expected[row]),
+            int(history.result[row]),
+            int(history.invoked[row]),
+            int(history.completed[row]),
+            bool(history.outcome[row] != INFO),
+        )
+        for row in rows
+    ]
+    return _some_order(columns, NIL)
 
 
-def _explained(history: History, order: tuple[int, ...]) -> bool:
-    for place, row in enumerate(order):
-        for later in order[place + 1 :]:
-            if history.outcome[later] != INFO and history.completed[later] < history.invoked[row]:
-                return False
-    value = NIL
-    for row in order:
-        told, known = int(history.result[row]), history.outcome[row] != INFO
-        if history.function[row] == WRITE:
-            value = int(history.argument[row])
-        elif history.function[row] == READ:
+def _some_order(left: list[tuple[int, int, int, int, int, int, bool]], value: int) -> bool:
+    certain = [completed for *_, completed, known in left if known]
+    if not certain:
+        return True
+    for place, (function, argument, expected, told, invoked, _, known) in enumerate(left):
+        if invoked > min(certain):
+            continue  # another had ended before this one began
+        after = value
+        if function == WRITE:
+            after = argument
+        elif function == READ:
             if known and told not in (NOTHING, value):
-                return False
-        elif history.function[row] == CAS:
-            swaps = value == int(history.expected[row])
-            if known and told != NOTHING and told != value:
-                return False
-            if known and told == NOTHING and swaps:
-                return False
-            if swaps:
-                value = int(history.argument[row])
-    return True
+                continue
+        elif function == CAS:
+            swaps = value == expected
+            if known and ((told != NOTHING and told != value) or (told == NOTHING and swaps)):
+                continue
+            after = argument if swaps else value
+        if _some_order(left[:place] + left[place + 1 :], after):
+            return True
+    return False

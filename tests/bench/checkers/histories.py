@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
+
 from bench.history.history import CAS, FAIL, INFO, NEVER, NIL, NOTHING, OK, READ, WRITE, History, HistoryBuilder
 
 MS = 1_000_000
@@ -158,3 +160,54 @@ def simulated(
             row["expected"] = 0
         builder.add(**row)
     return builder.build()
+
+
+def columnar(
+    operations: int,
+    clients: int = 100,
+    keys: int = 10,
+    *,
+    reads: float = 0.5,
+    swaps: float = 0.0,
+    unanswered: float = 0.01,
+    seed: int = 0,
+) -> History:
+    """As :func:`simulated` makes, but quickly enough for a million operations; about ``clients`` are open at a time."""
+    rng = np.random.default_rng(seed)
+    instant = np.sort(rng.integers(0, operations * 10_000, operations)) + np.arange(operations)
+    width = clients * 10_000
+    invoked = instant - rng.integers(1, width, operations)
+    completed = instant + rng.integers(1, width, operations)
+    key = rng.integers(0, keys, operations).astype(np.int32)
+    function = rng.choice(np.array([READ, CAS, WRITE], np.int8), operations, p=(reads, swaps, 1 - reads - swaps))
+    argument = np.where(function == READ, NOTHING, np.arange(1, operations + 1))
+    expected, result = np.full(operations, NOTHING), np.full(operations, NOTHING)
+    current, before = [NIL] * keys, [NIL] * keys
+    misses = rng.random(operations) < 0.2  # how many of the compare-and-sets expect an older value
+    for row, (at, what) in enumerate(zip(key.tolist(), function.tolist(), strict=True)):
+        found = current[at]
+        if what == READ:
+            result[row] = found
+            continue
+        if what == CAS:
+            expected[row], result[row] = before[at] if misses[row] else found, found
+            if expected[row] != found:
+                continue
+        before[at], current[at] = found, row + 1
+    silent = rng.random(operations) < unanswered
+    result[silent], completed[silent] = NOTHING, NEVER
+    columns = {
+        "process": np.arange(operations),
+        "function": function,
+        "key": key,
+        "argument": argument,
+        "expected": expected,
+        "result": result,
+        "intended": invoked,
+        "invoked": invoked,
+        "completed": completed,
+        "outcome": np.where(silent, INFO, OK).astype(np.int8),
+        "client": (np.arange(operations) % clients).astype(np.int32),
+    }
+    order = np.argsort(invoked, kind="stable")
+    return History(**{name: column[order] for name, column in columns.items()})

@@ -132,7 +132,7 @@ def test_by_hand(name: str) -> None:
 def test_agrees_with_the_definition_on_random_histories() -> None:
     """No disagreement, whichever way decides; and enough of each kind that agreeing means something."""
     seen = {(unique, verdict): 0 for unique in (True, False) for verdict in (True, False)}
-    for seed in range(6000):
+    for seed in range(2000):
         history = tiny(Random(seed))
         expected = linearizable(history)
         verdict = check(history)
@@ -142,7 +142,7 @@ def test_agrees_with_the_definition_on_random_histories() -> None:
             seen[values_are_unique(without_unobserved(steps)), expected] += 1
         if not expected:
             assert_honest(history, verdict.rows, seed)
-    assert min(seen.values()) > 300, seen
+    assert min(seen.values()) > 100, seen
 
 
 def assert_honest(history: History, rows: tuple[int, ...], seed: int) -> None:

@@ -1,0 +1,89 @@
+"""Jepsen's operations as JSON, one a line.
+
+``{"type": "invoke", "process": 0, "f": "write", "value": 1, "time": 5, "index": 0}``: ``type`` is invoke, ok, fail or
+info; ``time`` (ns), ``index`` and ``key`` may be missing, ``f`` too where values are lists of micro-operations, and
+``process`` where there is only one. Lines of the nemesis say nothing about the clients and are skipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..operations import MISSING, Operation
+from .events import Paired, lines, refuse, shown
+
+
+class _Line(msgspec.Struct, gc=False):
+    type: Literal["invoke", "ok", "fail", "info"]
+    f: str | None = None
+    process: int | str | None = None
+    value: Any = UNSET
+    key: Any = None
+    time: int | None = None
+    index: int | None = None
+
+
+def frozen(value: Any) -> Any:
+    """The value as one that can be hashed: lists become tuples, objects tuples of pairs."""
+    kind = type(value)
+    if kind is list:
+        return tuple([frozen(each) for each in value])
+    if kind is dict:
+        return tuple([(key, frozen(each)) for key, each in value.items()])
+    return value
+
+
+def _is_nemesis(process: str) -> bool:
+    return process.removeprefix(":") == "nemesis"
+
+
+def read(path: Path) -> tuple[list[Operation], bool]:
+    """The operations, and whether they have times.
+
+    Raises:
+        UsageError: a line is not such an operation, or cannot follow those before it.
+    """
+    paired = Paired(path)
+    decode = msgspec.json.Decoder(_Line).decode
+    index = -1
+    for number, text in lines(path):
+        try:
+            line = decode(text)
+            value: Any = line.value
+            if not isinstance(value, UnsetType):
+                value = frozen(value)
+            key = None if line.key is None else frozen(line.key)
+        except RecursionError:
+            refuse(path, number, "it is nested too deeply")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            refuse(path, number, _why(error, text))
+        if line.index is not None:
+            if line.index < index:
+                refuse(path, number, f"index {line.index} after {index}: the lines are not in order")
+            index = line.index
+        process = -1 if line.process is None else line.process
+        if isinstance(process, str):
+            if not _is_nemesis(process):
+                refuse(path, number, f"process {shown(process)!r} is neither a number nor the nemesis")
+            continue
+        if line.process is not None and process < 0:
+            refuse(path, number, f"process {process} is out of range: 0 or more")
+        function = "txn" if line.f is None else line.f.removeprefix(":")
+        if line.type == "invoke":
+            paired.invoke(number, process, function, key, None if value is UNSET else value, line.time)
+        else:
+            paired.end(number, process, line.type, function, MISSING if value is UNSET else value, line.time)
+    return paired.finish()
+
+
+def _why(error: Exception, text: bytes) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return f"this is not an operation: {error}"
+    if isinstance(error, UnicodeDecodeError):
+        return "this is not text in UTF-8"
+    cut = " (is the file cut off?)" if "truncated" in str(error) or not text.endswith(b"}") else ""
+    return f"this is not JSON: {error}{cut}"
