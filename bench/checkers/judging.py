@@ -130,6 +130,11 @@ def shaped(history: Read, model: str, path: Path | str = "history") -> Read:
         return transactions_of(history, path)
     if chosen.name in ("register", "cas-register", "kv"):
         history = _by_key(history)
+    if chosen.name == "multi-register":  # some are named after what they do: read [["read", "x", nil]]
+        history = [
+            msgspec.structs.replace(each, function="txn") if are_micro_operations(each.argument) else each
+            for each in history
+        ]
     refuse_misshapen(history, model, path)
     return history
 
@@ -321,10 +326,10 @@ def model_of(history: Read, path: Path | str = "history") -> str:
 
 def _model_of_micro(operations: Sequence[Operation], functions: set[str], path: Path | str) -> str:
     names = {mop[0] for each in operations if isinstance(each.argument, tuple) for mop in each.argument}
-    if functions & {"read", "write"}:
-        return "long-fork"
     if names & {"read", "write"}:
         return "multi-register"
+    if functions & {"read", "write"}:
+        return "long-fork"
     if "append" in names:
         return "list-append"
     if "w" in names:

@@ -35,6 +35,7 @@ PAIR: Final[Test] = (lambda value: isinstance(value, tuple) and len(value) == 2,
 LIST: Final[Test] = (lambda value: value is None or isinstance(value, tuple), "a list")
 TRUTH: Final[Test] = (lambda value: isinstance(value, bool), "true or false")
 BALANCES: Final[Test] = (lambda value: value is None or _balances(value), "a balance for each account")
+KEYED: Final[Test] = (lambda value: value is None or _balances(value), "a value for each key")
 MICRO: Final[Test] = (are_micro_operations, "a list of [function, key, value]")
 
 Shapes = Mapping[str, tuple[Test, Test]]
@@ -57,7 +58,7 @@ SHAPES: Final[dict[str, Shapes]] = {
     "stack": {"push": (THING, ANY), "pop": (ANY, ANY)},
     "mutex": {"acquire": (ANY, ANY), "release": (ANY, ANY)},
     "bank": {"read": (ANY, BALANCES), "transfer": (ANY, ANY), "txn": (MICRO, MICRO)},
-    "long-fork": {"read": (ANY, LIST), "write": (ANY, ANY), "txn": (MICRO, MICRO)},
+    "long-fork": {"read": (ANY, KEYED), "write": (ANY, ANY), "txn": (MICRO, MICRO)},
 }
 SESSIONS: Final[Shapes] = _REGISTER | _SWAPS | {"get": (ANY, ANY), "put": (THING, ANY)}
 """For models of sessions, which are about registers."""
@@ -97,6 +98,11 @@ def refuse_misshapen(
         if known and not explains(operation.result):
             words = f"the result of {operation.function} must be {must}, not {shown(operation.result)}"
             _refuse(path, operation, row, words)
+        if known and model == "multi-register" and operation.function == "txn":
+            asked = [each[:2] for each in operation.argument]
+            if [each[:2] for each in operation.result] != asked:
+                words = f"the answer {shown(operation.result)} is to something else than {shown(operation.argument)}"
+                _refuse(path, operation, row, words)
 
 
 def _refuse(path: Path | str, operation: Operation, row: int, words: str) -> NoReturn:

@@ -26,6 +26,7 @@ from .deciding import VALID, Found, circle, stale
 from .order import BLOCK_CELLS, Order, OutOfTime, causal_order
 from .overwritten import latest, overwritten
 from .sessions import Ints, Sessions
+from .staleness import search
 
 STATES = 2_000_000
 """States remembered before the search gives up."""
@@ -231,6 +232,40 @@ def _circle(order: Order, why: dict[tuple[int, int], int], base: Order, what: st
 # --- search ---------------------------------------------------------------------------------------------------------
 
 
+def _points(s: Sessions) -> Ints:
+    """When each write probably took effect: the search tries earlier ones first.
+
+    If the history is linearizable, then the order of these points is a linearization (Gibbons and Korach 1997,
+    theorem 4.4): of the operations on a version let f be the first end and b the last beginning. If f < b, then it was
+    there from f to b. Otherwise all of them overlap in [b, f], and b will do; if another version was there then, the
+    end of that one's time will.
+    """
+    width = len(s) + 1
+    known = s.read_from >= 0
+    place = np.searchsorted(s.write_key * width + s.write, (s.read_key * width + s.read_from)[known])
+    first = np.where(s.answered[s.write], s.completed[s.write], 2**62)
+    np.minimum.at(first, place, s.completed[s.read[known]])
+    last = s.invoked[s.write].copy()
+    np.maximum.at(last, place, s.invoked[s.read[known]])
+    there = np.flatnonzero(first < last)
+    nil = np.flatnonzero(~known)
+    keys = np.concatenate([s.write_key[there], s.read_key[nil]])
+    begins = np.concatenate([first[there], np.full(len(nil), -(2**62))])
+    ends = np.concatenate([last[there], s.invoked[s.read[nil]]])
+    order = np.lexsort((ends, begins, keys))
+    keys, begins, ends = keys[order], begins[order], ends[order]
+    at = search(keys, begins, s.write_key, last, "right") - 1
+    inside = (at >= 0) & (first >= last)
+    if len(keys):
+        inside &= (keys[at] == s.write_key) & (last <= ends[at])
+    point = 2 * np.where(first < last, np.minimum(first, 2**61), last)
+    if len(keys):
+        point[inside] = 2 * ends[at[inside]] + 1
+    points = np.full(len(s), np.iinfo(np.int64).max)
+    np.minimum.at(points, s.write, point)
+    return points
+
+
 class _Search:
     """Depth first, without recursion."""
 
@@ -254,7 +289,7 @@ class _Search:
         for each in self.reads:
             for version in each:
                 self.waiting[version] = self.waiting.get(version, 0) + 1
-        self.hint = np.minimum(s.completed, s.invoked.max(initial=0) + s.completed[s.answered].max(initial=0)).tolist()
+        self.hint = _points(s).tolist()
         self.current: dict[int, int] = {}
         self.mark = [rng.getrandbits(128) for _ in range(self.size)]
         self.salt = rng.getrandbits(128) | 1

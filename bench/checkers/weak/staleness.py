@@ -68,7 +68,7 @@ def measure(s: Sessions) -> Staleness:
     order = np.lexsort((begins, s.write_key))
     keys, begins, f = s.write_key[order], begins[order], ends[order]
     stop = np.searchsorted(keys, s.read_key, "right")
-    start = _search(keys, begins, s.read_key, own, "right")
+    start = search(keys, begins, s.read_key, own, "right")
     first, first_at = _suffix_minimum(keys, f)
     some = start < stop
     earliest = np.where(some, first[np.minimum(start, max(len(f) - 1, 0))] if len(f) else 0, 2**62)
@@ -89,12 +89,12 @@ def measure(s: Sessions) -> Staleness:
     where[order] = np.arange(len(order))
     mine = np.searchsorted(keys, s.read_key, "left") - 1
     mine[known] = position[where[place]]
-    until = _search(keys[ordered], f[ordered], s.read_key, reader_begins, "right")
+    until = search(keys[ordered], f[ordered], s.read_key, reader_begins, "right")
     at_most = np.maximum(0, until - 1 - mine)
     return Staleness(ns, versions, at_most, by, unborn)
 
 
-def _search(keys: Ints, values: Ints, key: Ints, value: Ints, side: str) -> Ints:
+def search(keys: Ints, values: Ints, key: Ints, value: Ints, side: str) -> Ints:
     """searchsorted by (key, value), where both are sorted so."""
     codes, code = np.unique(np.concatenate([values, value]), return_inverse=True)
     size = len(codes) + 1

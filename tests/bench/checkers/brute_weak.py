@@ -23,8 +23,7 @@ class Case:
         self.reads: dict[int, list[tuple[int, int | None]]] = {t: [] for t in self.nodes}  # (key, writer)
         self.consistent = all(self._external(t) for t in self.nodes if txns[t][1] == "ok")
         self.so = {
-            (a, b) for a in self.nodes for b in self.nodes
-            if a < b and txns[a][0] == txns[b][0] and txns[a][1] == "ok"
+            (a, b) for a in self.nodes for b in self.nodes if a < b and txns[a][0] == txns[b][0] and txns[a][1] == "ok"
         }
         self.wr = {(w, t) for t in self.nodes for _, w in self.reads[t] if w is not None}
         self.co = closure(self.so | self.wr)
@@ -83,8 +82,11 @@ def past(case: Case, t: int) -> list[int]:
 
 def sequential(case: Case) -> bool:
     return any(
-        all(newest(case, at, [a for a in case.nodes if at[a] < at[t]], key) == w
-            for t in case.nodes for key, w in case.reads[t])
+        all(
+            newest(case, at, [a for a in case.nodes if at[a] < at[t]], key) == w
+            for t in case.nodes
+            for key, w in case.reads[t]
+        )
         for _, at in orders(case.nodes, case.so)
     )
 
@@ -92,8 +94,11 @@ def sequential(case: Case) -> bool:
 def consistent_prefix(case: Case) -> bool:
     pairs = {(a, b) for a, b in case.so if case.last[a] and case.last[b]}
     return any(
-        all(newest(case, at, [a for a in case.nodes if at[a] < at[t]], key) == w
-            for t in case.nodes for key, w in case.reads[t])
+        all(
+            newest(case, at, [a for a in case.nodes if at[a] < at[t]], key) == w
+            for t in case.nodes
+            for key, w in case.reads[t]
+        )
         for _, at in orders(case.nodes, pairs)
     )
 
@@ -107,8 +112,10 @@ def causal(case: Case) -> bool:
 
 def weak_causal(case: Case) -> bool:
     return acyclic(case) and all(
-        any(all(newest(case, at, past(case, t), key) == w for key, w in case.reads[t])
-            for _, at in orders(past(case, t), case.co))
+        any(
+            all(newest(case, at, past(case, t), key) == w for key, w in case.reads[t])
+            for _, at in orders(past(case, t), case.co)
+        )
         for t in case.nodes
     )
 
@@ -118,8 +125,11 @@ def causal_memory(case: Case) -> bool:
         known = [*past(case, t), t]
         mine = [a for a in known if a == t or (a, t) in case.so]
         return any(
-            all(newest(case, at, [a for a in known if at[a] < at[b]], key) == w
-                for b in mine for key, w in case.reads[b])
+            all(
+                newest(case, at, [a for a in known if at[a] < at[b]], key) == w
+                for b in mine
+                for key, w in case.reads[b]
+            )
             for _, at in orders(known, case.co)
         )
 
@@ -134,8 +144,11 @@ def pram(case: Case) -> bool:
     def explained(mine: list[int]) -> bool:
         known = [t for t in case.nodes if case.last[t] or t in mine]
         return any(
-            all(newest(case, at, [a for a in known if at[a] < at[b]], key) == w
-                for b in mine for key, w in case.reads[b])
+            all(
+                newest(case, at, [a for a in known if at[a] < at[b]], key) == w
+                for b in mine
+                for key, w in case.reads[b]
+            )
             for _, at in orders(known, case.so)
         )
 
@@ -227,8 +240,12 @@ def writes_follow_reads(case: Case) -> bool:
     if not acyclic(case):
         return False
     feeds = {
-        (a, key, w) for w in case.nodes for b in case.nodes if b == w or (b, w) in case.so
-        for key, a in case.reads[b] if a is not None
+        (a, key, w)
+        for w in case.nodes
+        for b in case.nodes
+        if b == w or (b, w) in case.so
+        for key, a in case.reads[b]
+        if a is not None
     }
 
     def known(w: int) -> set[tuple[int, int]]:

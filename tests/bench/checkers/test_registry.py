@@ -78,6 +78,15 @@ def test_models_by_functions(functions: str, model: str) -> None:
     assert model_of(history) == model
 
 
+def test_several_registers_by_either_name() -> None:
+    for function in ("txn", "read"):
+        told = {0: (("read", "x", 0), ("read", "y", 0)), 7: (("read", "x", 0), ("read", "y", 7))}
+        for value, word in ((0, "valid"), (7, "invalid")):
+            argument = (("read", "x", None), ("read", "y", None))
+            history = [Operation(process=0, function=function, argument=argument, result=told[value], completed=1)]
+            assert judge(history, "multi-register", format="jsonl")[0].verdict == word
+
+
 def test_models_by_values() -> None:
     def read(result: object) -> Operation:
         return Operation(process=0, function="read", result=result, completed=1)
@@ -93,6 +102,7 @@ def test_models_by_values() -> None:
         ((("append", 1, 2),), "txn", "list-append"),
         ((("w", 1, 2),), "txn", "rw-register"),
         ((("write", 1, 2),), "txn", "multi-register"),
+        ((("write", 1, 2),), "write", "multi-register"),
         ((("r", 1, None),), "read", "long-fork"),
     ):
         assert model_of([Operation(process=0, function=function, argument=mops)]) == expected

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from bench.checkers.weak import MODELS
 from tests.bench.checkers.brute_weak import satisfied
 from tests.bench.checkers.weak.drawn import columns, draw
+from tests.bench.checkers.weak.test_models import history
 
 PACKAGE = "bench.checkers.weak"
-SEEDS = 3_000
+SEEDS = 1_000
 
 MUTANTS = {
     # name: (module, what stands there, what stands there instead)
@@ -28,30 +30,31 @@ MUTANTS = {
                                                   "many = np.minimum(1, np.searchsorted(key, keys, \"right\") - left)"),
     "reads of a transaction are judged singly": ("causal", "    return _jointly(s, order, found, deadline)",
                                                  "    return VALID"),
-    "causal memory is not closed": ("causal", "        order = larger\n", "        return VALID, larger\n"),
     "only one session's reads": ("causal", "for reads in runs(s):", "for reads in runs(s)[:1]:"),
     "convergence without reads-from": ("causal", "whole = order.with_edges(found.earlier, found.later)",
                                        "whole = order.with_edges(found.earlier[:1], found.later[:1])"),
     "read committed looks back": ("isolation", "later[bisect_right(later, at) :]", "later"),
     "read atomic forgets the session": ("isolation", "    return own_writes(s, edges)", "    return None"),
-    "monotonic writes of one source only": ("guarantees", "np.maximum.accumulate(much[sources[order[begin:end]]])",
-                                            "much[sources[order[begin:end]]]"),
-    "writes follow reads, not transitively": (
-        "guarantees", "self._cover(key, session, own + 1, at)", "[]"),
     "monotonic reads of all keys": ("guarantees", "same = s.read_key[order[1:]] == s.read_key[order[:-1]]",
                                     "same = s.read_key[order[1:]] >= 0"),
-    "what follows an info in its session is after it": ("sessions", "leaf = ~answered & ~last", "leaf = answered & False"),
-    "an info never happened": ("sessions", "        happened[seen] = True", "        happened[seen] = True; break"),
+    "what follows an info is after it": ("sessions", "leaf = ~answered & ~last", "leaf = answered & False"),
+    "an info always happened": ("sessions", "happened = outcome == OK", "happened = outcome != FAIL"),
     "intermediate versions may be read": ("sessions", "good[good] = (source[good] < 0) | final[source[good]]",
                                           "problems = tuple(p for p in problems if p.name != 'intermediate-read')"),
-    "sequential search does not go back": ("sequential", "key=lambda node: (-self.hint[node], node))",
-                                           "key=lambda node: (-self.hint[node], node))[-1:]"),
-    "who overwrites need not wait": ("sequential", "self.waiting.get(version, 0) > (version in mine)", "False"),
-    "prefix without monotonic writes": ("sequential", "np.where(writes, s.session, s.count + np.arange(len(s)))",
-                                        "np.where(s.session < 0, s.session, s.count + np.arange(len(s)))"),
 }  # fmt: skip
-EQUIVALENT = {"who overwrites need not wait"}
-"""Only slower: a version that is gone is never read again, which the search finds out later."""
+RARE = {
+    # faults that take larger histories than most that are drawn: (fault, a history that shows it, its model)
+    "monotonic writes of one source only": (
+        ("guarantees", "np.maximum.accumulate(much[sources[order[begin:end]]])", "much[sources[order[begin:end]]]"),
+        ("w x 1 | w y 2 | w z 3", "r z 3 | r x 1 | r y nil"),
+        "monotonic-writes",
+    ),
+    "what was read after a version is not before it": (
+        ("guarantees", "self._cover(key, session, own + 1, at)", "[]"),
+        ("w x 1", "w x 2", "r x 1 | r x 2 | w y 3", "r y 3 | r x 1 | r x 2"),
+        "writes-follow-reads",
+    ),
+}
 
 
 class _Loader(SourceFileLoader):
@@ -116,7 +119,17 @@ def test_the_true_checkers_are_not_faulty() -> None:
         assert not any(_wrong(package, seed) for seed in range(40))
 
 
-@pytest.mark.parametrize("name", [name for name in MUTANTS if name not in EQUIVALENT])
+@pytest.mark.parametrize("name", MUTANTS)
 def test_fuzzing_finds(name: str) -> None:
     with faulty(*MUTANTS[name]) as package:
         assert any(_wrong(package, seed) for seed in range(SEEDS)), f"{name}: not found in {SEEDS} histories"
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_an_example_finds(name: str) -> None:
+    fault, lines, model = RARE[name]
+    txns = history(*lines)
+    assert satisfied(txns)[model] is False
+    with faulty(*fault) as package:
+        assert package.MODELS[model](columns(txns)).verdict == "valid"
+    assert MODELS[model](columns(txns)).verdict == "invalid"
