@@ -6,7 +6,7 @@ import importlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -97,7 +97,7 @@ def assess(
         checks=_by_name(verdicts),
         violations=tuple(verdict for verdict in verdicts if verdict.verdict == "invalid"),
         floor=record.floor,
-        harness_bound=harness_bound(rate, _all_messages(record, acknowledged), record.floor),
+        harness_bound=harness_bound(rate, _all_messages(record, acknowledged), record.floor, trial.link),
         trace_hash=record.trace_hash,
         events=record.events,
         leader_changes=max(0, len(record.leaders) - 1),
@@ -302,20 +302,24 @@ def _all_messages(record: RunRecord, acknowledged: int) -> float | None:
     return (record.messages_server + record.messages_client) / acknowledged if acknowledged else None
 
 
-def harness_bound(throughput: float, per_operation: float | None, floor: Floor | None) -> bool:
+def harness_bound(
+    throughput: float, per_operation: float | None, floor: Floor | None, link: Literal["tcp", "ray"] = "tcp"
+) -> bool:
     """Whether a trial exchanged messages at 90% or more of the null protocol's rate on this machine.
 
-    Like with like: both count every message, between servers as well as with clients, and both were driven by the same
-    number of clients, except where a floor says nothing of its clients.
+    Like with like: both count every message, between servers as well as with clients, over the same kind of links, and
+    both were driven by the same number of clients, except where a floor says nothing of its clients.
 
     Args:
         throughput: acknowledged operations/s.
         per_operation: all messages an acknowledged operation; None without any.
         floor: of the trial's client count.
+        link: that carried the trial's messages.
     """
-    if floor is None or per_operation is None or floor.null_messages_s <= 0:
+    null = 0.0 if floor is None else floor.null_over(link)
+    if per_operation is None or null <= 0:
         return False
-    return throughput * per_operation >= HARNESS_BOUND * floor.null_messages_s
+    return throughput * per_operation >= HARNESS_BOUND * null
 
 
 def with_floor(result: Result, floor: Floor) -> Result:
@@ -323,5 +327,5 @@ def with_floor(result: Result, floor: Floor) -> Result:
     acknowledged = result.operations.ok
     counted = result.messages.server + result.messages.client
     per_operation = counted / acknowledged if acknowledged else None
-    bound = harness_bound(result.throughput_ops_s, per_operation, floor)
+    bound = harness_bound(result.throughput_ops_s, per_operation, floor, result.spec.link)
     return msgspec.structs.replace(result, floor=floor, harness_bound=bound)

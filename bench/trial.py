@@ -53,7 +53,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         invariants: (sim) check global state after each turn.
         trace: (sim) record every step, for diagrams.
         codec: (sim) encode and decode every message, to prove that it survives the wire.
-        actor_nodes: (ray) nodes an actor; 0 chooses: one up to ten nodes.
+        actor_nodes: (ray) nodes an actor; 0 chooses: one up to ten nodes, ten above. Nodes that share an actor crash
+            one by one (*logically*) unless a fault takes all of them; see :mod:`bench.faults.spec`.
+        restart: (ray) who starts a process that a fault has killed: the supervisor, when the schedule says so; or Ray,
+            which does it at once, so that the fault's down time does not apply.
         link: (ray) what carries messages between actors: TCP streams, or Ray's actor calls.
         generators: (ray) processes that drive the load, each with its share of the clients, on different machines where
             there are several; 0 chooses: one.
@@ -80,6 +83,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     trace: bool = False
     codec: bool = False
     actor_nodes: int = 0
+    restart: Literal["supervisor", "ray"] = "supervisor"
     link: Literal["tcp", "ray"] = "tcp"
     generators: int = 0
     check_budget_s: float = 20.0
@@ -94,6 +98,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise UsageError(f"warmup {self.warmup / 1e9:g} s is out of range: from 0 to below the duration")
         if self.link not in ("tcp", "ray"):
             raise UsageError(f"link {self.link!r} is unknown: tcp or ray")
+        if self.restart not in ("supervisor", "ray"):
+            raise UsageError(f"restart {self.restart!r} is unknown: supervisor or ray")
         self.network.validate()
         self.workload.validate()
         if not 0 <= self.generators <= self.workload.clients:
@@ -176,6 +182,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
         link_rtt_s: of one message alone on the bare link, median.
         link_messages_s: of the bare link, both ways together, at the best of ``link_windows``.
         link_windows: (messages under way, messages/s).
+        pinned: core of each process of bare link and log: echo or leader, sender or follower, follower, clients.
         null_messages_s: requests and answers of the null protocol, whose server does nothing, with ``clients``.
         null_peak_messages_s: the same with as many clients as saturate it.
         log_ops_s: of a bare replicated log (leader, two followers, group commit, fdatasync) with ``clients``.
@@ -184,7 +191,8 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
         delays: of the runtime's own injected delays.
         timer_idle_p50_s, timer_idle_p99_s: lateness of timers of 5 ms of an idle process of the runtime.
         timer_busy_p50_s, timer_busy_p99_s: the same beside as many busy processes as the machine has cores.
-        ray_link_rtt_s, ray_link_messages_s: of a bare link by Ray's actor calls.
+        ray_link_rtt_s, ray_link_messages_s: of a bare link by Ray's actor calls; its processes are not pinned.
+        ray_null_messages_s: ``null_messages_s`` over links by Ray's actor calls, all others being over TCP.
     """
 
     link_rtt_s: float
@@ -193,6 +201,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     log_ops_s: float
     clients: int = 0
     link_windows: tuple[tuple[int, float], ...] = ()
+    pinned: tuple[int, ...] = ()
     null_peak_messages_s: float = 0.0
     log_clients: tuple[tuple[int, float], ...] = ()
     fsync_p50_s: float = 0.0
@@ -204,6 +213,11 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     timer_busy_p99_s: float = 0.0
     ray_link_rtt_s: float = 0.0
     ray_link_messages_s: float = 0.0
+    ray_null_messages_s: float = 0.0
+
+    def null_over(self, link: Literal["tcp", "ray"]) -> float:
+        """Messages/s of the null protocol over links of that kind; 0: not measured."""
+        return self.ray_null_messages_s if link == "ray" else self.null_messages_s
 
 
 class NodeCost(msgspec.Struct, frozen=True, kw_only=True):

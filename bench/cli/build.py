@@ -33,6 +33,7 @@ DURATION = {"sim": NS_PER["s"], "ray": 10 * NS_PER["s"]}
 DURATION_WITH_FAULTS = {"sim": 5 * NS_PER["s"], "ray": 10 * NS_PER["s"]}
 RUNTIMES = ("ray", "sim")
 LINKS = ("ray", "tcp")
+RESTARTS = ("ray", "supervisor")
 GENERAL = "general"
 """What ``--nemesis`` without kinds means."""
 NO_NEMESIS = "none"
@@ -81,6 +82,7 @@ class RunOptions:
     codec: bool = False
     actor_nodes: int | None = None
     link: str | None = None
+    restart: str | None = None
     generators: int | None = None
     service: str | None = None
     check_budget: float | None = None
@@ -270,6 +272,7 @@ def build_trial(options: RunOptions) -> Trial:
             clock_drift_ppm=options.clock_drift_ppm,
             actor_nodes=options.actor_nodes,
             link=_link(options),
+            restart=_restart(options),
             generators=options.generators,
             service=_service(options),
             check_budget_s=options.check_budget,
@@ -291,6 +294,16 @@ def _link(options: RunOptions) -> Literal["tcp", "ray"] | None:
     if options.runtime != "ray":
         raise UsageError("--link is of live trials: give --runtime ray too")
     return "ray" if options.link == "ray" else "tcp"
+
+
+def _restart(options: RunOptions) -> Literal["supervisor", "ray"] | None:
+    if options.restart is None:
+        return None
+    if options.restart not in RESTARTS:
+        raise unknown_name("restart", options.restart, RESTARTS)
+    if options.runtime != "ray":
+        raise UsageError("--restart is of live trials: give --runtime ray too")
+    return "ray" if options.restart == "ray" else "supervisor"
 
 
 def _service(options: RunOptions) -> ServiceTimes | None:
@@ -407,6 +420,7 @@ def _arguments(trial: Trial) -> Iterable[str]:
     yield from ("--codec",) if trial.codec else ()
     yield from option("actor-nodes", trial.actor_nodes, usual.actor_nodes)
     yield from option("link", trial.link, usual.link)
+    yield from option("restart", trial.restart, usual.restart)
     yield from option("generators", trial.generators, usual.generators)
     yield from option("check-budget", trial.check_budget_s, usual.check_budget_s)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .options import option, verb
@@ -87,25 +87,34 @@ def _sections(floor: Floor) -> Iterator[tuple[str, Lines]]:
             (
                 "actor calls, round trip",
                 duration(floor.ray_link_rtt_s),
-                f"{floor.ray_link_rtt_s / floor.link_rtt_s:.1f} x",
+                f"{floor.ray_link_rtt_s / floor.link_rtt_s:.1f} x that of tcp",
             )
         )
-        links.append(("actor calls, peak", f"{number(floor.ray_link_messages_s)} messages/s", f"tcp: {ratio:.1f} x"))
-    yield "Bare link, messages both ways together", links
-    yield (
-        "Null protocol, requests and answers together",
-        [
-            (_clients(floor.clients), f"{number(floor.null_messages_s)} messages/s", ""),
-            ("saturated", f"{number(floor.null_peak_messages_s)} messages/s", ""),
-        ],
-    )
+        links.append(
+            ("actor calls, peak", f"{number(floor.ray_link_messages_s)} messages/s", f"tcp: {ratio:.1f} x as many")
+        )
+    pinned = f"; tcp pinned to {_cores(floor.pinned[:2])}" if floor.pinned else ""
+    yield f"Bare link, messages both ways together{pinned}", links
+    null: Lines = [
+        (f"tcp, {_clients(floor.clients)}", f"{number(floor.null_messages_s)} messages/s", ""),
+        ("tcp, saturated", f"{number(floor.null_peak_messages_s)} messages/s", ""),
+    ]
+    if floor.ray_null_messages_s:
+        ratio = floor.null_messages_s / floor.ray_null_messages_s
+        rate = f"{number(floor.ray_null_messages_s)} messages/s"
+        null.append((f"actor calls, {_clients(floor.clients)}", rate, f"tcp: {ratio:.1f} x as many"))
+    yield "Null protocol, requests and answers together", null
     log: Lines = [(_clients(count), f"{number(rate)} operations/s", "") for count, rate in floor.log_clients]
     sync = ("one sync there", lateness(floor.fsync_p50_s, floor.fsync_p99_s), f"with {_clients(floor.clients)}")
-    yield "Bare replicated log: three nodes, group commit, fdatasync", [*log, sync]
+    pinned = f"; pinned to {_cores(floor.pinned)}" if floor.pinned else ""
+    yield f"Bare replicated log: leader, two followers, group commit, fdatasync{pinned}", [*log, sync]
     if floor.delays:
         yield (
             "Injected one-way delay, what comes on top",
-            [(duration(each.asked_s), lateness(each.p50_s, each.p99_s), "") for each in floor.delays],
+            [
+                (duration(each.asked_s), lateness(each.p50_s, each.p99_s), f"p50 {each.p50_s / each.asked_s:.1%} more")
+                for each in floor.delays
+            ],
         )
     yield (
         "Timers of 5 ms, how late",
@@ -127,6 +136,11 @@ def _sections(floor: Floor) -> Iterator[tuple[str, Lines]]:
             )
         ],
     )
+
+
+def _cores(pinned: Sequence[int]) -> str:
+    cores = sorted(set(pinned))
+    return f"core{'s' if len(cores) > 1 else ''} {', '.join(map(str, cores))}"
 
 
 def _clients(count: int) -> str:

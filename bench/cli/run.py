@@ -21,6 +21,10 @@ Examples:
   bench run raft --rate 500 --nemesis crash,partition
   bench run raft --mutant vote-not-persisted
 
+Live nodes that share a process (--actor-nodes) crash and pause one by one, within it; the target host:n3, or any that
+takes in all nodes of a process, kills or stops the process. With --restart ray, a fault's down time does not apply to
+killed processes: Ray starts them again at once.
+
 A mutant without --seed is tried with one seed after the other (for some seconds) until a violation shows, under the
 full nemesis (--torture) unless other options shape the trial.
 
@@ -84,7 +88,18 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(OUTPUT, "--codec", is_flag=True, help="Send every message through its codec (sim).")
 @option("Cluster", "--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto; else a local one starts.")
 @option("Cluster", "--link", metavar="tcp|ray", help="What carries messages between actors.  [default: tcp]")
-@option("Cluster", "--actor-nodes", type=int, help="Nodes an actor.  [default: 1 up to ten nodes]")
+@option(
+    "Cluster",
+    "--actor-nodes",
+    type=int,
+    help="Nodes an actor; one crashes alone, host:n3 is n3's process.  [default: 1 up to ten nodes, else 10]",
+)
+@option(
+    "Cluster",
+    "--restart",
+    metavar="supervisor|ray",
+    help="Of killed processes: as scheduled, or by Ray, at once.  [default: supervisor]",
+)
 @option("Cluster", "--generators", type=int, help="Processes that drive the load, apart if they can.  [default: 1]")
 def command(json_to: str | None, no_store: bool, quiet: bool, address: str | None, **given: Any) -> int:
     """Validate everything, run, keep, show."""

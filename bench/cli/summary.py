@@ -119,25 +119,29 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
     if result.faults:
         kinds: dict[str, int] = {}
         for fault in result.faults:
-            kinds[fault.kind] = kinds.get(fault.kind, 0) + 1
+            kind = f"{fault.kind} ({fault.how})" if fault.how in ("logical", "mixed") else fault.kind
+            kinds[kind] = kinds.get(kind, 0) + 1
         listing = ", ".join(f"{kind} x{count}" if count > 1 else kind for kind, count in sorted(kinds.items()))
         yield "faults", f"{len(result.faults)} fired: {listing}; {result.leader_changes} changes of leader"
+        for note in sorted({fault.note for fault in result.faults if fault.note}):
+            yield "", note
     if result.floor is not None:
         floor = result.floor
         bound = "; the harness bounds this result" if result.harness_bound else ""
         yield (
             "floor",
             f"link round trip {duration(floor.link_rtt_s)}, {number(floor.link_messages_s)} messages/s, null protocol "
-            f"{number(floor.null_messages_s)} messages/s, bare log {number(floor.log_ops_s)} ops/s{bound}",
+            f"{number(floor.null_over(result.spec.link))} messages/s, bare log {number(floor.log_ops_s)} ops/s{bound}",
         )
     if result.clock is not None:
         yield "clocks", _clocks(result.clock)
     if result.bias is not None:
         bias = result.bias
+        late = f"late p99 {duration(bias.generator_lateness_p99_s)}, its " if result.spec.workload.rate else ""
         yield (
             "bias",
-            f"generator late p99 {duration(bias.generator_lateness_p99_s)}, its CPU {bias.generator_cpu:.0%}, "
-            f"{bias.shed} shed, timers late p99 {duration(bias.timer_lateness_p99_s)}, steal {bias.steal:.1%}",
+            f"generator {late}CPU {bias.generator_cpu:.0%}, {bias.shed} shed, "
+            f"timers late p99 {duration(bias.timer_lateness_p99_s)}, steal {bias.steal:.1%}",
         )
     if looks := _doubts(result):
         yield "look twice", looks

@@ -188,7 +188,8 @@ _VIA = {"via": ("target", WORD), **_AT}
 FORMS: dict[str, Form] = {
     "crash": Form(
         Crash,
-        "Killed (SIGKILL); back after the time given with what its disk kept, or never.",
+        "Killed (SIGKILL; within its process if others share it); back after the time given with what its disk kept, "
+        "or never.",
         keywords=_DOWN,
         optional={"down": None},
     ),
@@ -212,7 +213,10 @@ FORMS: dict[str, Form] = {
     ),
     "lose-disk": Form(LoseDisk, "Killed, and back with an empty disk (simulator only).", keywords=_DOWN),
     "pause": Form(
-        Pause, "Stopped (SIGSTOP) and continued; timers that ran out meanwhile all fire at once.", keywords=_LENGTH
+        Pause,
+        "Stopped (SIGSTOP; within its process if others share it) and continued; timers that ran out meanwhile all "
+        "fire at once.",
+        keywords=_LENGTH,
     ),
     "stall": Form(
         Stall, "Computes one more step, then stands still before its effects leave (simulator only).", keywords=_LENGTH

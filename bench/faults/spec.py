@@ -1,7 +1,12 @@
 """Faults as data: what goes wrong, to whom, when and for how long. Times are ns from the start of the load.
 
 A *target* is a node's name, ``leader`` / ``follower`` (read from ``inspect`` when the fault fires), ``random``,
-``minority``, ``majority``, ``servers``, ``clients``, ``client`` (one at random), or ``zone:NAME``.
+``minority``, ``majority``, ``servers``, ``clients``, ``client`` (one at random), ``zone:NAME``, or ``host:SERVER``:
+all nodes of the process that this server (by name, or ``leader``, ``follower``, ``random``) shares.
+
+A live node may share its process with others. A fault that hits all nodes of a process hits the process: SIGKILL,
+SIGSTOP. One that hits some of them is *logical*: the process goes on, and for these nodes it behaves as if theirs had
+been killed or stopped. :class:`FaultRecord` says which it was.
 """
 
 from __future__ import annotations
@@ -18,7 +23,11 @@ class _Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Crash(_Fault, frozen=True, tag="crash"):
-    """SIGKILL of the process; restarted after ``down`` ns with what its disk kept (never, if ``down`` is None)."""
+    """SIGKILL of the process; restarted after ``down`` ns with what its disk kept (never, if ``down`` is None).
+
+    A crash of some of the nodes of a shared process is logical: what they had in memory is gone, their timers, turns
+    and unsynced writes with it; their peers see their streams break.
+    """
 
     target: str
     down: int | None
@@ -63,7 +72,10 @@ class LoseDisk(_Fault, frozen=True, tag="lose-disk"):
 
 
 class Pause(_Fault, frozen=True, tag="pause"):
-    """SIGSTOP, then SIGCONT after ``length``. Timers that ran out meanwhile all fire at once."""
+    """SIGSTOP, then SIGCONT after ``length``. Timers that ran out meanwhile all fire at once.
+
+    For some of the nodes of a shared process it is logical: they handle nothing, and what arrives waits.
+    """
 
     target: str
     length: int
@@ -213,7 +225,12 @@ class FaultRecord(msgspec.Struct, frozen=True, kw_only=True):
         kind: its tag.
         targets: the nodes it was resolved to.
         start, end: ns from the start of the load; ``end`` is when its effect was undone (restart, heal), None if never.
-        detail: in words, for people.
+        detail: in words, for people; the notation in which it was scheduled.
+        how: (ray, crashes and pauses) ``process``: by a signal to the processes of all its targets; ``logical``: to
+            nodes within processes that they share with others and that went on; ``mixed``: some so, some so.
+        note: what was not as scheduled; empty if all was.
+        respawned: (ray) ns from the start of the load when Ray had restarted the last process that this fault had
+            killed; None if Ray had nothing to restart.
     """
 
     kind: str
@@ -221,3 +238,6 @@ class FaultRecord(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int | None
     detail: str = ""
+    how: Literal["", "process", "logical", "mixed"] = ""
+    note: str = ""
+    respawned: int | None = None

@@ -9,8 +9,12 @@ from ..errors import UsageError, unknown_name
 from ..network.spec import Network
 
 WORDS = ("leader", "follower", "random", "minority", "majority", "servers", "clients", "client")
-"""Targets that are resolved when the fault fires; beside them a node's name and ``zone:NAME``."""
+"""Targets that are resolved when the fault fires; beside them a node's name, ``zone:NAME`` and ``host:SERVER``."""
 ZONE = "zone:"
+HOST = "host:"
+"""Before one server's name or word: all nodes of the process that it shares; that one node where it shares none."""
+ONE_SERVER = ("leader", "follower", "random")
+"""The words that mean one server."""
 SHAPES = ("halves", "isolate", "majority-ring", "bridge", "one-way")
 """Of a partition."""
 
@@ -35,6 +39,12 @@ def check_target(target: str, servers: Sequence[str], clients: Sequence[str], zo
     """Raise :class:`UsageError` unless the word can be resolved in this cluster."""
     if target in WORDS or target in servers or target in clients:
         return
+    if target.startswith(HOST):
+        if target[len(HOST) :] not in (*ONE_SERVER, *servers):
+            raise UsageError(
+                f"target {target!r} cannot be: after {HOST} comes one server, by name or as {', '.join(ONE_SERVER)}"
+            )
+        return
     if target.startswith(ZONE):
         if target[len(ZONE) :] not in zones:
             raise unknown_name("zone", target[len(ZONE) :], zones)
@@ -55,6 +65,7 @@ def resolve(
     up: Collection[str],
     leader: str | None,
     zones: Mapping[str, Sequence[str]],
+    shares: Callable[[str], Sequence[str]] = lambda server: (server,),
 ) -> tuple[str, ...]:
     """The nodes that ``target`` means now, sorted.
 
@@ -63,16 +74,23 @@ def resolve(
     zone means its servers.
 
     Args:
-        target: a word of ``WORDS``, a node's name, or ``zone:NAME``.
+        target: a word of ``WORDS``, a node's name, ``zone:NAME``, or ``host:SERVER``.
         rng: draws where there is a choice; what it draws depends on the arguments' contents only.
         servers, clients: all of them.
         up: the nodes that are running.
         leader: the server that leads, as far as is known.
         zones: the nodes of each zone.
+        shares: the nodes that run in one process with a server, itself included.
 
     Raises:
         UsageError: no such node or zone.
     """
+    if target.startswith(HOST):
+        check_target(target, servers, clients, zones)
+        (server,) = resolve(
+            target[len(HOST) :], rng=rng, servers=servers, clients=clients, up=up, leader=leader, zones=zones
+        )
+        return tuple(sorted(shares(server)))
     names = sorted(servers)
     alive = [name for name in names if name in up] or names
     match target:

@@ -44,29 +44,37 @@ def live(rows: Iterable[Row]) -> list[Result]:
 # --- the floor ------------------------------------------------------------------------------------------------------
 
 
+LINK_WORDS = {"tcp": "TCP", "ray": "actor calls"}
+
+
 def floor_table(rows: Sequence[Row]) -> Table | None:
     """The floors measured, one a client count, and how many trials were bounded by them; None without live trials."""
     found = [result for result in live(rows) if result.floor is not None]
     if not found:
         return None
+    other = any(result.spec.link != "tcp" for result in found)
     table = Table(
         [
             Column("clients"),
+            *[Column("links", "that carried the trials' messages", numeric=False)] * other,
             Column("link round trip", "one message on the bare link between two host processes"),
             Column("link messages/s", "peak of the bare link, both ways together"),
-            Column("under way", "messages under way on the bare link at its peak"),
-            Column("null protocol messages/s", "requests and answers of servers that do nothing, at this client count"),
+            Column("with so many under way", "messages on the bare link at once, where its rate is highest"),
+            Column(
+                "null protocol messages/s",
+                "requests and answers of a server that does nothing, at this client count, over the trial's links",
+            ),
             Column("replicated log ops/s", "a bare log, closed loop, at this client count"),
             Column("its sync, p50", "of the bare log's leader"),
             Column("trials"),
             Column("bounded by the harness", "at 90% of the null protocol's messages/s or above"),
         ]
     )
-    seen: dict[tuple[int, float], list[Result]] = {}
+    seen: dict[tuple[int, str, float], list[Result]] = {}
     for result in found:
         assert result.floor is not None
-        seen.setdefault((result.spec.workload.clients, result.floor.link_rtt_s), []).append(result)
-    for (clients, _), results in sorted(seen.items(), key=lambda item: item[0]):
+        seen.setdefault((result.spec.workload.clients, result.spec.link, result.floor.link_rtt_s), []).append(result)
+    for (clients, link, _), results in sorted(seen.items(), key=lambda item: item[0]):
         floor = results[0].floor
         assert floor is not None
         bound = sum(result.harness_bound for result in results)
@@ -74,10 +82,11 @@ def floor_table(rows: Sequence[Row]) -> Table | None:
         table.rows.append(
             [
                 Cell(str(clients), clients, "number"),
+                *[Cell(LINK_WORDS[link], link)] * other,
                 number_cell(floor.link_rtt_s, seconds_text),
                 number_cell(floor.link_messages_s, number_text),
                 number_cell(window, number_text),
-                number_cell(floor.null_messages_s, number_text),
+                number_cell(floor.null_over(results[0].spec.link) or None, number_text),
                 number_cell(floor.log_ops_s, number_text),
                 number_cell(floor.fsync_p50_s or None, seconds_text),
                 Cell(str(len(results)), len(results), "number"),
@@ -85,6 +94,12 @@ def floor_table(rows: Sequence[Row]) -> Table | None:
             ]
         )
     return table
+
+
+def pinned_text(rows: Sequence[Row]) -> str:
+    """The cores that bare link and log were kept on; empty where they were not, or without a floor."""
+    cores = {core for result in live(rows) if result.floor is not None for core in result.floor.pinned}
+    return f"core{'s' if len(cores) > 1 else ''} {', '.join(map(str, sorted(cores)))}" if cores else ""
 
 
 def late_table(rows: Sequence[Row]) -> Table | None:
@@ -128,9 +143,9 @@ def bound_sentence(rows: Sequence[Row]) -> str:
 
 COSTS: tuple[tuple[str, str, Text, str], ...] = (
     ("CPU/op", "cpu_per_operation_s", seconds_text, "CPU time of its process, an acknowledged operation of the load"),
-    ("CPU", "load_cpu", share_text, "share of one core during the load"),
-    ("messages/op", "messages_per_operation", number_text, "sent by it"),
-    ("bytes/op", "bytes_per_operation", bytes_text, "sent by it"),
+    ("CPU, of one core", "load_cpu", share_text, "share of it that the process used during the load"),
+    ("messages/op", "messages_per_operation", number_text, "sent by it, to servers and clients"),
+    ("bytes/op", "bytes_per_operation", bytes_text, "sent by it, to servers and clients"),
     ("syncs/op", "fsyncs_per_operation", number_text, "of its write-ahead log; group commit makes them fewer than one"),
 )
 

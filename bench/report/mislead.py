@@ -53,7 +53,7 @@ BIASES: tuple[tuple[str, str, Callable[[Result, Bias], float | None], Text, str,
         _late("generator_lateness_p50_s"),
         seconds_text,
         "",
-        "open loop: sent later than intended",
+        "sent later than intended; a closed loop intends no time",
     ),
     (
         "generator lateness, p99",
@@ -129,6 +129,15 @@ BIASES: tuple[tuple[str, str, Callable[[Result, Bias], float | None], Text, str,
 )
 
 
+ABSENT = {
+    "generator lateness, p50": "closed loop",
+    "generator lateness, p99": "closed loop",
+    "sync, p50": "nothing synced",
+    "sync, p99": "nothing synced",
+}
+"""What stands for a figure that no trial has: a closed loop sends when it has its answer, and so is never late."""
+
+
 def bias_table(rows: Sequence[Row]) -> Table | None:
     """What was measured of the harness itself, over live trials, marked beyond its threshold; None without any."""
     measured = [(result, result.bias) for result in live(rows) if result.bias is not None]
@@ -144,10 +153,8 @@ def bias_table(rows: Sequence[Row]) -> Table | None:
         over = sum(subject in found for found in doubtful) if subject else 0
         mark = f"{limit}: {over} of {len(measured)} trials" if over and many else limit
         cells = [Cell(name, name, "warn strong" if over else "")]
-        if not known and subject != "throttled":
-            continue  # a closed loop is never late, a node that writes nothing never syncs
         if not known:
-            cells += [Cell("not available", "", "none number")] * (2 if many else 1)
+            cells += [Cell(ABSENT.get(name, "not available"), "", "none number")] * (2 if many else 1)
         else:
             cells += [number_cell(median(known), text)] * many
             cells.append(number_cell(max(known), text, "number warn strong" if over else "number"))

@@ -167,6 +167,7 @@ def page(result: SweepResult, kept: Kept) -> str:
         violations_total=broken_total,
         bound=live.bound_sentence(result.rows),
         floor=live.floor_table(result.rows),
+        pinned=live.pinned_text(result.rows),
         late=live.late_table(result.rows),
         costs=live.cost_table(result),
         projection=live.projection_table(result),

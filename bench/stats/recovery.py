@@ -88,7 +88,7 @@ def leader_hit(faults: Iterable[FaultRecord], leaders: Sequence[tuple[int, str]]
 
     Where nobody leads, or whoever led has stepped down, such a fault hits a server at random.
     """
-    aimed = [fault for fault in faults if getattr(_written(fault), "target", None) == "leader"]
+    aimed = [fault for fault in faults if getattr(_written(fault), "target", None) in ("leader", "host:leader")]
     first = min(aimed, key=lambda fault: fault.start, default=None)
     return None if first is None else leader_at(leaders, first.start) in first.targets
 

@@ -23,7 +23,7 @@ def live_session(address: str | None) -> Iterator[RunLive]:
     with run.open_session(address) as session:
 
         def run_live(trial: Trial) -> Result:
-            floor = session.floor(trial.workload.clients)
+            floor = run.floor_of(session, trial)
             if address is None:
                 keep(floor)
             result = run_one(trial, session=session)

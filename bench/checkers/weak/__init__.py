@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from . import quiescence, staleness
 from .causal import convergence, memory, pram, weak
 from .deciding import VALID, Check, Decide, Found, checker
 from .guarantees import monotonic_reads, monotonic_writes, read_your_writes, writes_follow_reads
 from .isolation import read_atomic, read_committed
 from .order import OutOfTime
-from .sequential import prefix, sequential
 from .sessions import Sessions
+from .single_order import prefix, sequential
 
 __all__ = ["DECISIONS", "MODELS", "Check", "Found", "OutOfTime"]
 
@@ -42,5 +43,7 @@ DECISIONS: Final[dict[str, Decide]] = {
 
 MODELS: Final[dict[str, Check]] = {name: checker(name, decide) for name, decide in DECISIONS.items()} | {
     "causal-convergence": checker("causal", convergence),
+    "bounded-staleness": staleness.check,
+    "convergence": quiescence.check,
 }
-"""Name -> check function (history, seconds it may take) -> verdict."""
+"""Name -> check function (history, seconds it may take) -> verdict. All at once: :func:`.lattice.which_models`."""

@@ -1,7 +1,7 @@
 """Which models a history satisfies: the strongest of them, and the weakest that it violates.
 
 The implications hold for every history, under the definitions in :mod:`.causal`, :mod:`.isolation`, :mod:`.guarantees`
-and :mod:`.sequential`:
+and :mod:`.single_order`:
 
 - a linearization is a sequential order; a sequential order explains every past (causal memory), is a commit order
   (causal convergence), and an order of all writes whose prefixes are read (consistent prefix);

@@ -1,7 +1,8 @@
 """The parts of the floor that run in host processes: a bare link; :mod:`.bare_log` has a bare replicated log.
 
-Written independently of the runtime they are the yardstick of, and pinned: asyncio streams, a file, and nothing else.
-No elections, no failures, no engine. The bytes are the runtime's own (a test compares them): a header with checksum,
+Written independently of the runtime they are the yardstick of: asyncio streams, a file, and nothing else. No elections,
+no failures, no engine. Each process is pinned to one core meanwhile (:func:`pin`), so that what is measured does not
+depend on where the kernel moves it. The bytes are the runtime's own (a test compares them): a header with checksum,
 life, sequence and time of sending, then the messages of one tick of the loop as a msgpack list of (source, target,
 message); a message is decoded to its Struct and handed to one call of a handler; one write a tick.
 """
@@ -9,6 +10,8 @@ message); a message is decoded to its Struct and handed to one call of a handler
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import struct
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns, perf_counter
@@ -179,5 +182,31 @@ async def stop(ip: str, order: bytes) -> bytes:
     return b""
 
 
-PARTS: dict[str, Part] = {"echo": echo, "link": link, "stop": stop}
+# --- cores ---------------------------------------------------------------------------------------------------------
+
+_allowed: set[int] = set()
+"""The cores that this process may use, while it is pinned."""
+
+
+async def pin(ip: str, order: bytes) -> bytes:
+    """Keep the thread of the event loop on one of the cores allowed: the n-th, if ``order`` is n, cyclically."""
+    if not _allowed:
+        _allowed.update(os.sched_getaffinity(0))
+    cores = sorted(_allowed)
+    core = cores[msgspec.msgpack.decode(order, type=int) % len(cores)]
+    os.sched_setaffinity(0, {core})
+    return encode(core)
+
+
+async def unpin(ip: str, order: bytes) -> bytes:
+    """Let the process use all its cores again, with all its threads: one started meanwhile was born pinned."""
+    if _allowed:
+        for thread in os.listdir("/proc/self/task"):
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread), _allowed)
+        _allowed.clear()
+    return b""
+
+
+PARTS: dict[str, Part] = {"echo": echo, "link": link, "stop": stop, "pin": pin, "unpin": unpin}
 """What :meth:`.host.Host.bare` runs, by name."""

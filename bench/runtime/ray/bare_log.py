@@ -1,8 +1,8 @@
 """A part of the floor: a bare replicated log, of a leader and two followers, with group commit and fdatasync.
 
-Pinned and independent of the runtime, as :mod:`.bare` is. What a tick of the loop brought is one group: sent to the
-followers, then appended and synced on the loop itself, which costs a fast disk least; while a disk is at it, the next
-group gathers in the sockets.
+Independent of the runtime and pinned to cores, as :mod:`.bare` is. What a tick of the loop brought is one group: sent
+to the followers, then appended and synced on the loop itself, which costs a fast disk least; while a disk is at it, the
+next group gathers in the sockets.
 """
 
 from __future__ import annotations

@@ -14,12 +14,13 @@ from protocols.node import AddServer, RemoveServer
 from ...faults import spec
 from ...faults.notation import format_fault
 from ...faults.spec import SIM_ONLY, Fault, FaultRecord
-from ...faults.targets import partition_groups, resolve
+from ...faults.targets import HOST, partition_groups, resolve
 from ...network.latency import Latency
 from .hostclock import monotonic_ns
 from .orders import Conditions, Event, LinkTrouble, NodeTrouble
 from .pool import DutyCycle, Seat
-from .supervisor import Slot, Supervisor
+from .slots import Hit, Slot, how
+from .supervisor import Supervisor
 
 Pair = tuple[str, str]
 
@@ -27,6 +28,7 @@ BOOT_AHEAD = 15_000_000
 """ns by which a restart is ordered before it is due."""
 RETRY = 20_000_000
 """ns between two looks for a process that is being created."""
+BY_RAY = "Ray restarts a killed process at once, however long that takes: the scheduled down time did not apply"
 
 
 class Injector:
@@ -46,7 +48,8 @@ class Injector:
         self._cuts: Counter[Pair] = Counter()
         self._extra: dict[Pair, list[Latency]] = {}
         self._lossy: dict[Pair, list[spec.LossyLink]] = {}
-        self._paused: Counter[str] = Counter()
+        self._paused: dict[str, set[int]] = {}  # nodes of processes that go on -> the faults that pause them
+        self._stopped: dict[Seat, set[int]] = {}  # processes -> the faults that stop them
         self._slow: dict[str, list[float]] = {}
         self._duty: dict[str, DutyCycle] = {}
         self._slow_disk: Counter[str] = Counter()
@@ -81,11 +84,13 @@ class Injector:
         """Undo everything that is still in force, boot whatever is down, and fire nothing any more."""
         self.over = True
         self._heap.clear()
-        for number in sorted(self._undo):
+        # a stopped process cannot boot anybody
+        for number in sorted(self._undo, key=lambda number: (self.records[number]["kind"] != "pause", number)):
             self._finish(number)
         self.supervisor.boot([*self.supervisor.servers, *self.supervisor.clients])
         for number in self._pending - {-1}:
             self.records[number]["end"] = monotonic_ns()
+            self._note_restart(number, list(self.records[number]["targets"]))
         self._pending.clear()
 
     def results(self, start: int) -> list[FaultRecord]:
@@ -97,6 +102,9 @@ class Injector:
                 start=record["start"] - start,
                 end=None if record["end"] is None else record["end"] - start,
                 detail=record["detail"],
+                how=record["how"],
+                note=record["note"],
+                respawned=None if record["respawned"] is None else record["respawned"] - start,
             )
             for record in self.records
         ]
@@ -126,7 +134,7 @@ class Injector:
     def _node(self, slot: Slot, name: str) -> NodeTrouble:
         by_signal = slot.alone and (slot.seat is None or slot.seat.here)
         return NodeTrouble(
-            paused=self._paused[name] > 0 and not by_signal,
+            paused=bool(self._paused.get(name)),
             slow=1.0 if by_signal else max(self._slow.get(name) or (1.0,)),
             slow_disk=self._slow_disk[name],
             disk_full=self._full[name] > 0,
@@ -153,8 +161,9 @@ class Injector:
                 servers=supervisor.servers,
                 clients=supervisor.clients,
                 up=[name for name in everybody if name not in supervisor.down],
-                leader=supervisor.leader() if target in ("leader", "follower") else None,
+                leader=supervisor.leader() if target.removeprefix(HOST) in ("leader", "follower") else None,
                 zones=self.zones,
+                shares=lambda server: supervisor.where[server].nodes,
             )
         )
 
@@ -162,15 +171,30 @@ class Injector:
         return [name for name in names if name not in self.supervisor.down]
 
     def _record(
-        self, fault: Fault, names: list[str], length: int | None, undo: Callable[[], None], start: int = 0
+        self,
+        fault: Fault,
+        names: list[str],
+        length: int | None,
+        undo: Callable[[], None],
+        start: int = 0,
+        how: str = "",
     ) -> int:
-        """Note the fault, and undo it ``length`` ns after it began (never, if None)."""
+        """Note the fault, and undo it ``length`` ns after it began (never, if None); its number."""
         number = len(self.records)
         start = start or monotonic_ns()
         self._undo[number] = undo
         tag = str(type(fault).__struct_config__.tag)
         self.records.append(
-            {"kind": tag, "targets": tuple(names), "start": start, "end": None, "detail": format_fault(fault)}
+            {
+                "kind": tag,
+                "targets": tuple(names),
+                "start": start,
+                "end": None,
+                "detail": format_fault(fault),
+                "how": how,
+                "note": "",
+                "respawned": None,
+            }
         )
         if length is not None:
             self.at(start + length, lambda: self._finish(number))
@@ -188,17 +212,32 @@ class Injector:
 
         What has been down for another fault stays so. Nothing else waits for it.
         """
-        if not self.over and not self.supervisor.can_boot(names):
+        mine = [name for name in names if self._owner.get(name) == number]
+        if not self.over and not self.supervisor.can_boot(mine):
             self._pending.add(number)
             self.at(monotonic_ns() + RETRY, lambda: self._boot(names, number))
             return
-        mine = [name for name in names if self._owner.get(name) == number]
+        if not mine:
+            return
+        self._pending.discard(number)
         for name in mine:
             del self._owner[name]
         booted = self.supervisor.boot(mine, at)
-        self._pending.discard(number)
         if number >= 0:
             self.records[number]["end"] = booted
+            self._note_restart(number, mine)
+
+    def _note_restart(self, number: int, names: list[str]) -> None:
+        """When Ray had the processes back, and that this was not the schedule's doing."""
+        seats = [self.supervisor.where[name].seat for name in names]
+        born = [seat.greeting.born - seat.offset for seat in seats if seat is not None and seat.last and seat.greeting]
+        record = self.records[number]
+        if born and self._killed_by(number):
+            record["respawned"] = max(born)
+            record["note"] = BY_RAY
+
+    def _killed_by(self, number: int) -> bool:
+        return self.supervisor.by_ray and self.records[number]["how"] in ("process", "mixed")
 
     def _on_event(self, event: Event) -> None:
         if event.kind == "fence":
@@ -208,28 +247,39 @@ class Injector:
     # --- processes ---------------------------------------------------------------------------------------------------
 
     def _kill(self, fault: Fault, names: list[str], down: int | None) -> None:
-        names = self._up(names)
-        if names:
+        up = self._up(names)
+        if up:
             start = monotonic_ns()
-            self._forget(names)
-            self.supervisor.kill(names)
             number = len(self.records)
-            self._own(names, number)
+            hit = self._strike(names, number)
             # the order goes out a little ahead, so that the node is back exactly when it should be
             ahead = None if down is None else max(0, down - BOOT_AHEAD)
             due = start + (down or 0)
-            self._record(fault, names, ahead, lambda: self._boot(names, number, due), start)
+            by_schedule = hit.logical if self.supervisor.by_ray else up
+            self._record(
+                fault, up, ahead if by_schedule else None, lambda: self._boot(by_schedule, number, due), start, hit.how
+            )
+            self._boot_restarted(hit, number)
 
-    def _own(self, names: list[str], number: int) -> None:
-        self._owner.update(dict.fromkeys(names, number))
-
-    def _forget(self, names: list[str]) -> None:
-        """A stopped process dies as any other, and the next one runs."""
-        for name in names:
-            self._paused[name] = 0
-            duty = self._duty.pop(name, None)
-            if duty is not None:
+    def _strike(self, names: list[str], number: int) -> Hit:
+        """Kill those of them that are up, for the fault of that number, which alone may boot them again."""
+        up = self._up(names)
+        for name in up:
+            if (duty := self._duty.pop(name, None)) is not None:
                 duty.stop()
+        # a stopped process dies as any other, and the next one runs: a node that shares its process, likewise
+        woken = [name for name in up if self._paused.pop(name, None)]
+        hit = self.supervisor.kill(names)
+        self._owner.update(dict.fromkeys(up, number))
+        if woken:
+            self.supervisor.impose()
+        return hit
+
+    def _boot_restarted(self, hit: Hit, number: int) -> None:
+        """Where Ray restarts processes, their nodes boot as soon as it has."""
+        if self.supervisor.by_ray and hit.processes:
+            self._pending.add(number)
+            self.at(monotonic_ns(), lambda: self._boot(hit.processes, number))
 
     def _fire_crash(self, fault: spec.Crash) -> None:
         self._kill(fault, self._names(fault.target), fault.down)
@@ -247,14 +297,18 @@ class Injector:
             def restart(name: str = name) -> None:
                 if name not in supervisor.down:
                     supervisor.tell(name, "drain", name)
-                    self._forget([name])
-                    supervisor.kill([name])
-                    self._own([name], -1)
-                    self.at(monotonic_ns() + fault.down, lambda: self._boot([name]))
+                    hit = self._strike([name], -1)
+                    hits.append(hit)
+                    record = self.records[number]
+                    record["how"] = how(any(each.processes for each in hits), any(each.logical for each in hits))
+                    record["note"] = BY_RAY if self._killed_by(number) else ""
+                    down = 0 if supervisor.by_ray and hit.processes else fault.down
+                    self.at(monotonic_ns() + down, lambda: self._boot([name]))
 
             self.at(start + place * (fault.down + fault.gap), restart)
         total = len(supervisor.servers) * (fault.down + fault.gap)
-        self._record(fault, list(supervisor.servers), total, lambda: None)
+        hits: list[Hit] = []
+        number = self._record(fault, list(supervisor.servers), total, lambda: None)
 
     def _fire_drain(self, fault: spec.DrainRestart) -> None:
         names = self._up(self._names(fault.target))
@@ -265,42 +319,47 @@ class Injector:
 
         def kill() -> None:
             if not self.over:
-                self._forget(names)
-                self._own(self._up(names), number)
-                self.supervisor.kill(names)
+                hit = self._strike(names, number)
+                self.records[number]["how"] = hit.how
+                self._boot_restarted(hit, number)
 
         self.at(monotonic_ns() + fault.grace, kill)
-        number = len(self.records)
-        self._record(fault, names, fault.grace + fault.down, lambda: self._boot(names, number))
+        number = self._record(fault, names, fault.grace + fault.down, lambda: self._boot(names, number))
 
     def _fire_pause(self, fault: spec.Pause) -> None:
-        names = self._up(self._names(fault.target))
+        named = self._names(fault.target)
+        names = self._up(named)
         if not names:
             return
         start = monotonic_ns()
+        number = len(self.records)
         seats: list[Seat] = []
         logical: list[str] = []
-        for name in names:
-            self._paused[name] += 1
-            seat = self.supervisor.stop(name)
-            if seat is None:
-                logical.append(name)
-            else:
+        for slot in {self.supervisor.where[name].name: self.supervisor.where[name] for name in names}.values():
+            seat = self.supervisor.stop(slot) if slot.within(named) else None
+            if seat is not None:
                 seats.append(seat)
+                self._stopped.setdefault(seat, set()).add(number)
+                continue
+            for name in slot.nodes:
+                if name in names:
+                    logical.append(name)
+                    self._paused.setdefault(name, set()).add(number)
         if logical:
             self.supervisor.impose()
 
         def undo() -> None:
-            for name in names:
-                self._paused[name] = max(0, self._paused[name] - 1)
             for seat in seats:
-                owner = next((each for each in names if self.supervisor.where[each].seat is seat), None)
-                if owner is None or not self._paused[owner]:  # another pause of the same process may go on
+                self._stopped[seat].discard(number)
+                if not self._stopped[seat]:  # another pause of the same process may go on
+                    del self._stopped[seat]
                     self.supervisor.resume(seat)
+            for name in logical:
+                self._paused.get(name, set()).discard(number)
             if logical:
                 self.supervisor.impose()
 
-        self._record(fault, names, fault.length, undo, start)
+        self._record(fault, names, fault.length, undo, start, how(bool(seats), bool(logical)))
 
     def _fire_slow_node(self, fault: spec.SlowNode) -> None:
         """Overlapping ones do not multiply: the slowest counts."""
@@ -416,7 +475,8 @@ class Injector:
                 table[name] -= amount
             self.supervisor.impose()
             if table is self._full:
-                self.supervisor.boot([name for name in names if name not in self._owner])  # those that died of it
+                where = self.supervisor.where  # those that died of it, in processes that live
+                self.supervisor.boot([name for name in names if name not in self._owner and where[name].up])
 
         self._record(fault, names, length, undo, start)
 

@@ -1,16 +1,18 @@
 """The floor: what this machine or cluster does without a protocol. No live result can pass it.
 
 Measured are the bare link between two host processes (:mod:`.bare`), the null protocol on this very runtime, a bare
-replicated log (:mod:`.bare_log`), and how late injected delays and timers are (:mod:`.precision`).
+replicated log (:mod:`.bare_log`), and how late injected delays and timers are (:mod:`.precision`). Bare link and log
+are pinned to cores; null protocol, delays and timers are the runtime's and run as they do in a trial.
 """
 
 from __future__ import annotations
 
-import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -93,22 +95,23 @@ def measure(
     folder = session.cluster.folder / "floor"
     try:
         bench = _Bench(seats, lengths, say)
+        pinned = bench.pin()
         rtt, windows = bench.link()
         log, fsync = bench.log([str(session.pool.folder(seat, folder)) for seat in seats], clients, whole)
+        bench.unpin()
         delays = bench.delays()
         idle, busy = bench.timers()
     finally:
-        with contextlib.suppress(Exception):
-            for part in ("precision-stop", "stop"):
-                _ask(dict.fromkeys(map(str, range(4)), (part, b"")), seats)
-        session.pool.give_back(seats)
+        _let_go(session, seats)
         shutil.rmtree(folder, ignore_errors=True)
     ray_rtt, ray_rate = _ray_link(session, say) if whole else (0.0, 0.0)
+    ray_null = _null_rate(session, clients, lengths, say, "ray") if whole else 0.0
     return Floor(
         clients=clients,
         link_rtt_s=rtt,
         link_messages_s=max(rate for _, rate in windows),
         link_windows=windows,
+        pinned=pinned,
         null_messages_s=null,
         null_peak_messages_s=peak,
         log_ops_s=dict(log)[clients],
@@ -122,7 +125,30 @@ def measure(
         timer_busy_p99_s=busy[1],
         ray_link_rtt_s=ray_rtt,
         ray_link_messages_s=ray_rate,
+        ray_null_messages_s=ray_null,
     )
+
+
+def with_ray_null(session: RaySession, floor: Floor) -> Floor:
+    """A floor of this session with the null protocol over links of actor calls too; measured once a client count."""
+    known = _ray_nulls.setdefault(session, {})
+    if floor.clients not in known:
+        known[floor.clients] = _null_rate(session, floor.clients, Lengths(), lambda text: None, "ray")
+    return msgspec.structs.replace(floor, ray_null_messages_s=known[floor.clients])
+
+
+_ray_nulls: WeakKeyDictionary[RaySession, dict[int, float]] = WeakKeyDictionary()
+
+
+def _let_go(session: RaySession, seats: Sequence[Seat]) -> None:
+    """Have the processes unpin themselves and close everything; who does not answer is ended, as it may be pinned."""
+    for number, seat in enumerate(seats):
+        try:
+            for part in ("precision-stop", "stop", "unpin"):
+                _ask({str(number): (part, b"")}, seats)
+        except Exception:
+            session.pool.kill(seat)
+    session.pool.give_back(seats)
 
 
 def _ask(parts: dict[str, tuple[str, bytes]], seats: Sequence[Seat]) -> dict[str, Any]:
@@ -147,6 +173,21 @@ class _Bench:
         greeting = self._seats[seat].greeting
         assert greeting is not None
         return greeting.ip
+
+    def pin(self) -> tuple[int, ...]:
+        """Pin each process to a core, those of one machine to different ones as far as it has so many; the cores."""
+        places: Counter[str] = Counter()
+        orders = {}
+        for number in range(len(self._seats)):
+            machine = self._machine(number)
+            orders[str(number)] = ("pin", _encode(places[machine]))
+            places[machine] += 1
+        cores = _ask(orders, self._seats)
+        return tuple(cores[str(number)] for number in range(len(self._seats)))
+
+    def unpin(self) -> None:
+        """What follows may run anywhere, as a trial does."""
+        _ask({str(number): ("unpin", b"") for number in range(len(self._seats))}, self._seats)
 
     def link(self) -> tuple[float, tuple[tuple[int, float], ...]]:
         """(round trip in s, (messages under way, messages/s))."""
@@ -205,20 +246,28 @@ class _Bench:
 
 def _null(session: RaySession, clients: int, lengths: Lengths, say: Say, peak: float) -> tuple[float, float]:
     """Messages/s of the null protocol, requests and answers together: with ``clients``, and saturated (``peak``)."""
-    found: dict[int, float] = {}
-    for count in dict.fromkeys((clients, clients if peak else max(clients, NULL_CLIENTS))):
-        say(f"the null protocol, {count} client{'s' if count > 1 else ''}")
-        trial = Trial(
-            protocol="null",
-            runtime="ray",
-            nodes=1,
-            duration=round(lengths.null * 1e9),
-            workload=Workload(clients=count, mix=PRESETS["write-only"]),
-        )
-        completed, start = session.run(trial).history.completed, round(NULL_WARMUP_S * 1e9)
-        counted = int(((completed >= start) & (completed < trial.duration)).sum())
-        found[count] = 2 * counted / (lengths.null - NULL_WARMUP_S)
+    counts = dict.fromkeys((clients, clients if peak else max(clients, NULL_CLIENTS)))
+    found = {count: _null_rate(session, count, lengths, say) for count in counts}
     return found[clients], max(peak, *found.values())
+
+
+def _null_rate(
+    session: RaySession, clients: int, lengths: Lengths, say: Say, link: Literal["tcp", "ray"] = "tcp"
+) -> float:
+    """Messages/s of the null protocol over links of one kind."""
+    over = " over actor calls" if link == "ray" else ""
+    say(f"the null protocol{over}, {clients} client{'s' if clients > 1 else ''}")
+    trial = Trial(
+        protocol="null",
+        runtime="ray",
+        nodes=1,
+        link=link,
+        duration=round(lengths.null * 1e9),
+        workload=Workload(clients=clients, mix=PRESETS["write-only"]),
+    )
+    completed, start = session.run(trial).history.completed, round(NULL_WARMUP_S * 1e9)
+    counted = int(((completed >= start) & (completed < trial.duration)).sum())
+    return 2 * counted / (lengths.null - NULL_WARMUP_S)
 
 
 def _ray_link(session: RaySession, say: Say) -> tuple[float, float]:

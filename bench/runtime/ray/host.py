@@ -10,6 +10,7 @@ import gc
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import process_time_ns
@@ -49,6 +50,7 @@ class Host:
 
     def __init__(self, ip: str) -> None:
         """Prepare; ``ip`` is the address to listen at; empty: this machine's, as its cluster knows it."""
+        self._born = monotonic_ns()
         self._machine = clock_id()
         self._ip = ip
         self._door = Door(self._hub)
@@ -86,7 +88,7 @@ class Host:
             await answer_time(ip, port, lambda: None if self._stage is None else self._stage.plan.token)
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
         here, code = str(Path(__file__).parents[2] / "__init__.py"), code_version() if verified else ""
-        return _encode(Greeting(os.getpid(), ip, port, self._machine, node, here, monotonic_ns(), code))
+        return _encode(Greeting(os.getpid(), ip, port, self._machine, node, here, monotonic_ns(), code, self._born))
 
     def _hub(self) -> Hub:
         return Nobody() if self._stage is None else self._stage.wires
@@ -113,8 +115,11 @@ class Host:
         self._sensor = None
         self._alarm.at(monotonic_ns() + HOUSEKEEPING, self._housekeeping, self._stage)
 
-    async def boot(self, at: int) -> bytes:
-        """Open the streams, then start the nodes, at ``at`` (ns) if that lies ahead; a :class:`Started`."""
+    async def boot(self, at: int, names: Sequence[str] = ()) -> bytes:
+        """Open the streams, then start these nodes (else all), at ``at`` (ns) if that lies ahead; a :class:`Started`.
+
+        Nodes that had been crashed one by one before their process died stay down until :meth:`revive` names them.
+        """
         stage = self.stage
         stage.wires.apply_peers(stage.plan.peers)
         links = list(stage.wires.outbound.values())
@@ -122,14 +127,18 @@ class Host:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CONNECT_S):
                     await asyncio.gather(*(link.ready.wait() for link in links))
-        elif at > monotonic_ns():
+        else:
+            await self._until(at)
+        now = monotonic_ns()
+        missing = tuple(sorted(link.address.host for link in links if not link.ready.is_set()))
+        found = {name: stage.boot(stage.nodes[name]) for name in names or stage.nodes}
+        return _encode(Started(os.getpid(), now, missing, found))
+
+    async def _until(self, at: int) -> None:
+        if at > monotonic_ns():
             due = asyncio.get_running_loop().create_future()
             self._alarm.at(at, due.set_result, None)
             await due
-        now = monotonic_ns()
-        missing = tuple(sorted(link.address.host for link in links if not link.ready.is_set()))
-        found = {node.name: stage.boot(node) for node in stage.nodes.values()}
-        return _encode(Started(os.getpid(), now, missing, found))
 
     async def end(self, remove: bool = True) -> None:
         """Leave the trial: nothing of it is left in this process, nor on disk if ``remove``."""
@@ -192,17 +201,20 @@ class Host:
         """Wait until a node of this host makes that mark; at once if it has been made in this trial."""
         await self.stage.marked(name).wait()
 
-    async def crash(self, name: str) -> None:
-        """Crash a node that shares this process: what it had in memory is gone."""
-        node = self.stage.nodes[name]
-        if node.engine is not None:
-            self.stage.down(node)
+    async def crash(self, names: Sequence[str]) -> None:
+        """Crash nodes that share this process with others: what they had in memory is gone, and all at once."""
+        for name in names:
+            node = self.stage.nodes[name]
+            if node.engine is not None:
+                self.stage.down(node)
 
-    async def revive(self) -> bytes:
-        """Boot whatever is down on this host; a :class:`Started`."""
-        down = [node for node in self.stage.nodes.values() if node.engine is None]
+    async def revive(self, names: Sequence[str], at: int = 0) -> bytes:
+        """Boot those of these nodes that are down, at ``at`` (ns) if that lies ahead; a :class:`Started`."""
+        stage = self.stage
+        await self._until(at)
         now = monotonic_ns()
-        return _encode(Started(os.getpid(), now, (), {node.name: self.stage.boot(node) for node in down}))
+        down = [stage.nodes[name] for name in names if stage.nodes[name].engine is None]
+        return _encode(Started(os.getpid(), now, (), {node.name: stage.boot(node) for node in down}))
 
     async def drain(self, name: str) -> None:
         """Ask a node to hand over its duties."""

@@ -116,6 +116,11 @@ class LocalNode:
         self.clock.uncertainty = UNCERTAINTY
         self._true_offset = self.clock.offset
 
+    @property
+    def life(self) -> int:
+        """The number of this life, over all processes; 0 while it is down."""
+        return 0 if self.engine is None else int(self.counters[LIVES])
+
     # --- lives -------------------------------------------------------------------------------------------------------
 
     def boot(self) -> int:

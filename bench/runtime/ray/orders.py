@@ -229,8 +229,9 @@ class LoadReport(msgspec.Struct, frozen=True):
 class Greeting(msgspec.Struct, frozen=True):
     """A fresh host process: where it listens and what it is.
 
-    ``machine`` tells whether two processes share a clock; ``now`` is its CLOCK_MONOTONIC. ``bench`` is the file from
-    which it imported this package, ``code`` the version of all of it (:func:`bench.provenance.code_version`) or empty.
+    ``machine`` tells whether two processes share a clock; ``now`` is its CLOCK_MONOTONIC, ``born`` what that was when
+    the process was ready to be spoken to. ``bench`` is the file from which it imported this package, ``code`` the
+    version of all of it (:func:`bench.provenance.code_version`) or empty.
     """
 
     pid: int
@@ -241,3 +242,4 @@ class Greeting(msgspec.Struct, frozen=True):
     bench: str
     now: int
     code: str = ""
+    born: int = 0

@@ -42,13 +42,19 @@ class Seat:
         here: whether it runs on this machine, where it can be sent signals.
         offset: ns that its clock is ahead of ours, as far as is known now; kept by :class:`.clocks.Clocks`.
         alive: we have not killed it.
+        restarts: Ray starts the process again whenever it dies: another seat of the same actor.
     """
 
-    def __init__(self, actor: Any, place: Place) -> None:
+    def __init__(self, actor: Any, place: Place, *, restarts: bool = False, last: int = 0) -> None:
+        """``last``: the pid of the actor's process that has just been killed; 0: it is new."""
         self.actor = actor
         self.place = place
+        self.restarts = restarts
+        self.last = last
         self.asked_at = monotonic_ns()
-        self.ref = actor.hello.remote(bool(place.node))
+        # while Ray restarts an actor, calls to it fail unless they may be repeated: this one waits for the new process
+        hello = actor.hello.options(max_task_retries=-1) if last else actor.hello
+        self.ref = hello.remote(bool(place.node))
         self.greeting: Greeting | None = None
         self.here = False
         self.offset = 0
@@ -75,6 +81,7 @@ class Pool:
         self._machine = machine_id()
         self._free: list[Seat] = []
         self._taken: list[Seat] = []
+        self._reborn: list[Seat] = []  # Ray restarts them; each belongs to the trial that killed its process
         self._groups: list[Any] = []
         self._lost: set[str] = set()
         here = Place(disk=str(cluster.folder.parent), machine=self._machine)
@@ -83,7 +90,7 @@ class Pool:
     @property
     def count(self) -> int:
         """Processes that are alive, or being created."""
-        return len(self._free) + len(self._taken)
+        return len(self._free) + len(self._taken) + len(self._reborn)
 
     @property
     def places(self) -> dict[str, Place]:
@@ -101,7 +108,7 @@ class Pool:
         return shipping.spread(self.places.values(), zones)
 
     def begin(self, count: int) -> None:
-        """Start to create ``count`` more, where there are fewest; :meth:`take` waits for them."""
+        """Start to create ``count`` more, where there are fewest; :meth:`take` waits for them. Ray restarts none."""
         if count <= 0:
             return
         load = Counter(dict.fromkeys(self.places, 0))
@@ -112,19 +119,21 @@ class Pool:
             load[chosen[-1]] += 1
         self._create(chosen)
 
-    def _create(self, nodes: Sequence[str]) -> None:
+    def _create(self, nodes: Sequence[str], restarts: bool = False) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         if self.cluster.embedded:
-            self._create_here(len(nodes))
+            self._create_here(len(nodes), restarts)
             return
         for node in nodes:
             place = self._places[node]
             where = NodeAffinitySchedulingStrategy(node, soft=False)
-            actor = create_host("", code=place.code, num_cpus=_BUNDLE["CPU"], scheduling_strategy=where)
-            self._free.append(Seat(actor, place))
+            actor = create_host(
+                "", code=place.code, restarts=restarts, num_cpus=_BUNDLE["CPU"], scheduling_strategy=where
+            )
+            self._free.append(Seat(actor, place, restarts=restarts))
 
-    def _create_here(self, count: int) -> None:
+    def _create_here(self, count: int, restarts: bool) -> None:
         from ray.util.placement_group import placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -134,16 +143,27 @@ class Pool:
         self._groups.append(group)
         for index in range(count):
             where = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index)
-            actor = create_host(self.cluster.ip or "", num_cpus=_BUNDLE["CPU"], scheduling_strategy=where)
-            self._free.append(Seat(actor, self._places[""]))
+            actor = create_host(
+                self.cluster.ip or "", restarts=restarts, num_cpus=_BUNDLE["CPU"], scheduling_strategy=where
+            )
+            self._free.append(Seat(actor, self._places[""], restarts=restarts))
 
-    def ensure(self, nodes: Sequence[str]) -> None:
+    def _idle(self, restarts: bool) -> list[Seat]:
+        """Those of one kind that nobody has."""
+        return [seat for seat in self._free if seat.restarts is restarts]
+
+    def ensure(self, nodes: Sequence[str], *, restarts: bool = False) -> None:
         """Create what is lacking until there is a free one for each of these Ray nodes, without waiting for them."""
-        lacking = Counter(nodes) - Counter(seat.place.node for seat in self._free)
-        self._create([node for node in lacking.elements() if node in self._places])
+        lacking = Counter(nodes) - Counter(seat.place.node for seat in self._idle(restarts))
+        self._create([node for node in lacking.elements() if node in self._places], restarts)
 
-    def take(self, where: int | Sequence[str], timeout_s: float = CREATE_S) -> list[Seat]:
+    def take(self, where: int | Sequence[str], timeout_s: float = CREATE_S, *, restarts: bool = False) -> list[Seat]:
         """A free and ready one on each of these Ray nodes, in their order; see :meth:`plan`. Or so many, anywhere.
+
+        Args:
+            where: Ray nodes, or how many.
+            timeout_s: to wait for them.
+            restarts: those that Ray restarts whenever they die; else those that it never does.
 
         Raises:
             HarnessError: they are not there in time, or a machine is lost.
@@ -152,10 +172,12 @@ class Pool:
         for node in nodes:
             if node not in self._places:
                 raise HarnessError(f"Ray node {node[:8]} is no longer part of the cluster")
-        self.ensure(nodes)
+        self.ensure(nodes, restarts=restarts)
         wanted = Counter(nodes)
         deadline = time.monotonic() + timeout_s
-        while lacking := wanted - Counter(seat.place.node for seat in self._free if seat.greeting is not None):
+        while lacking := wanted - Counter(
+            seat.place.node for seat in self._idle(restarts) if seat.greeting is not None
+        ):
             left = deadline - time.monotonic()
             if left <= 0:
                 ready = len(nodes) - lacking.total()
@@ -163,7 +185,8 @@ class Pool:
             self.poll(min(left, 0.5))
         chosen = []
         for node in nodes:
-            seat = next(each for each in self._free if each.greeting is not None and each.place.node == node)
+            idle = self._idle(restarts)
+            seat = next(each for each in idle if each.greeting is not None and each.place.node == node)
             self._free.remove(seat)
             chosen.append(seat)
         self._taken += chosen
@@ -172,7 +195,7 @@ class Pool:
     def spare(self, node: str) -> Seat | None:
         """One that is ready on that Ray node now, or None."""
         self.poll(0)
-        ready = any(seat.greeting is not None and seat.place.node == node for seat in self._free)
+        ready = any(seat.greeting is not None and seat.place.node == node for seat in self._idle(False))
         return self.take([node], 0)[0] if ready else None
 
     def folder(self, seat: Seat, folder: Path) -> Path:
@@ -197,7 +220,7 @@ class Pool:
         for place in gone:
             self._lost.add(place.node)
             self._places.pop(place.node, None)
-            for seat in [each for each in (*self._free, *self._taken) if each.place == place]:
+            for seat in [each for each in (*self._free, *self._taken, *self._reborn) if each.place == place]:
                 self.kill(seat)
         return gone
 
@@ -205,7 +228,7 @@ class Pool:
         """See who has become ready; wait up to ``timeout_s`` for the first."""
         import ray
 
-        waiting = {seat.ref: seat for seat in self._free if seat.greeting is None}
+        waiting = {seat.ref: seat for seat in (*self._free, *self._reborn) if seat.greeting is None}
         if not waiting:
             return
         ready, _ = ray.wait(list(waiting), num_returns=1, timeout=timeout_s)
@@ -216,8 +239,13 @@ class Pool:
             try:
                 greeting = msgspec.msgpack.decode(ray.get(ref), type=Greeting)
             except Exception as error:
-                self._free.remove(seat)
+                (self._reborn if seat in self._reborn else self._free).remove(seat)
                 raise HarnessError(f"a host process did not start: {_first_line(error)}") from error
+            if seat.last == greeting.pid:  # answered by the process that was about to die
+                seat.ref = seat.actor.hello.options(max_task_retries=-1).remote(bool(seat.place.node))
+                continue
+            if seat.last and seat.place.node and greeting.ray_node != seat.place.node:
+                raise HarnessError(f"Ray restarted a process of {seat.place.name} on another machine, without its disk")
             seat.greeting = greeting
             if seat.place.node:
                 shipping.same_code(greeting.code, code_version(), seat.place.name)
@@ -233,7 +261,21 @@ class Pool:
                 self._free.append(seat)
 
     def kill(self, seat: Seat) -> None:
-        """SIGKILL, now; on another machine through Ray, which takes a moment."""
+        """SIGKILL, now, and for good; on another machine through Ray, which takes a moment."""
+        import ray
+
+        seat.alive = False
+        if seat.restarts or not seat.here:
+            ray.kill(seat.actor)  # Ray is to know before the process dies, else it starts another
+        if seat.here:
+            seat.signal(signal.SIGKILL)
+            self.cluster.ended(seat.pid)
+        for seats in (self._free, self._taken, self._reborn):
+            if seat in seats:
+                seats.remove(seat)
+
+    def strike(self, seat: Seat) -> Seat:
+        """SIGKILL of a process that Ray restarts, at once: the seat of the process to come, for :meth:`reborn`."""
         import ray
 
         seat.alive = False
@@ -241,17 +283,33 @@ class Pool:
             seat.signal(signal.SIGKILL)
             self.cluster.ended(seat.pid)
         else:
-            ray.kill(seat.actor)
-        for seats in (self._free, self._taken):
-            if seat in seats:
-                seats.remove(seat)
+            ray.kill(seat.actor, no_restart=False)
+        self._taken.remove(seat)
+        heir = Seat(seat.actor, seat.place, restarts=True, last=seat.pid)
+        self._reborn.append(heir)
+        return heir
+
+    def reborn(self, heir: Seat, timeout_s: float = 0.0) -> bool:
+        """Whether that process is there; it is taken then.
+
+        Raises:
+            HarnessError: Ray has not restarted it, or elsewhere.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.poll(0)
+        while heir.greeting is None and (left := deadline - time.monotonic()) > 0:
+            self.poll(min(left, 0.5))
+        if heir.greeting is not None and heir in self._reborn:
+            self._reborn.remove(heir)
+            self._taken.append(heir)
+        return heir.greeting is not None
 
     def close(self) -> None:
         """Wake who is stopped, kill all."""
         import ray
         from ray.util.placement_group import remove_placement_group
 
-        for seat in [*self._free, *self._taken]:
+        for seat in [*self._free, *self._taken, *self._reborn]:
             if seat.greeting is not None:
                 self.kill(seat)
             else:
@@ -259,6 +317,7 @@ class Pool:
                     ray.kill(seat.actor)
         self._free.clear()
         self._taken.clear()
+        self._reborn.clear()
         for group in self._groups:
             with contextlib.suppress(Exception):
                 remove_placement_group(group)

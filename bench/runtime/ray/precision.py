@@ -31,7 +31,8 @@ PERIOD = 5_000_000
 START_S = 5.0
 """Seconds that busy processes may take to start."""
 _SPIN = (
-    "import sys,time\n"
+    "import os,sys,time\n"
+    "os.sched_setaffinity(0, {int(sys.argv[2])})\n"
     "end = time.monotonic() + float(sys.argv[1])\n"
     "print(flush=True)\n"
     "while time.monotonic() < end: pass"
@@ -167,10 +168,12 @@ async def timers(ip: str, order: bytes) -> bytes:
 
 
 async def _spin(length_s: float) -> list[subprocess.Popen[bytes]]:
-    """Processes that keep every core busy from now on; they end by themselves even if nobody ends them."""
+    """Processes that keep every core busy from now on, one each; they end by themselves even if nobody ends them."""
     command = [sys.executable, "-I", "-S", "-c", _SPIN, str(length_s + START_S)]
-    cores = len(os.sched_getaffinity(0))
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(cores)]
+    cores = sorted(os.sched_getaffinity(0))
+    started = [
+        subprocess.Popen([*command, str(core)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for core in cores
+    ]
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(START_S):
@@ -178,7 +181,7 @@ async def _spin(length_s: float) -> list[subprocess.Popen[bytes]]:
     except TimeoutError:
         for process in started:
             process.kill()
-        raise RuntimeError(f"{cores} busy processes did not start within {START_S:g} s") from None
+        raise RuntimeError(f"{len(cores)} busy processes did not start within {START_S:g} s") from None
     return started
 
 

@@ -20,7 +20,7 @@ from .offsets import DRIFT, Estimate
 from .orders import LoadReport
 
 if TYPE_CHECKING:
-    from .supervisor import Slot
+    from .slots import Slot
 
 TIMES = ("intended", "invoked", "completed")
 

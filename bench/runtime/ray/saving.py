@@ -24,7 +24,8 @@ from ...history.storage import HistoryWriter, settle
 from .storage import read_notes, split_notes
 
 if TYPE_CHECKING:
-    from .supervisor import Slot, Supervisor
+    from .slots import Slot
+    from .supervisor import Supervisor
 
 PULL_S = 0.25
 """Seconds between two looks at the generator's file."""

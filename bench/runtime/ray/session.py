@@ -19,7 +19,7 @@ from ...errors import HarnessError
 from ...faults import spec
 from ...faults.nemesis import generate
 from ...faults.spec import Partition
-from ...faults.targets import largest_minority, zones_of
+from ...faults.targets import HOST, largest_minority, zones_of
 from ...history import History
 from ...mutation import find_mutant, load_family
 from ...params import build_configs
@@ -224,7 +224,8 @@ class LiveRun:
 
     def start(self) -> None:
         """Boot the nodes."""
-        spares = sum(kills(fault, self.trial.nodes) for fault in self.faults)
+        hosts = len(self.supervisor.slots) - len(self.supervisor.generators)
+        spares = 0 if self.supervisor.by_ray else sum(kills(fault, self.trial.nodes, hosts) for fault in self.faults)
         self.progress("starting nodes")
         self.watch.enter("starting nodes", CREATE_S + 3 * ANSWER_S)
         self.supervisor.start(min(spares, MOST_SPARES))
@@ -387,11 +388,18 @@ def rescue(supervisor: Supervisor) -> History:
 # --- formulas ------------------------------------------------------------------------------------------------------
 
 
-def kills(fault: Any, servers: int) -> int:
-    """How many server processes a fault kills, at most."""
-    if isinstance(fault, spec.PowerLoss | spec.RollingRestart | spec.ZoneLoss):
-        return servers
+def kills(fault: Any, servers: int, hosts: int) -> int:
+    """How many of the processes of ``hosts`` that ``servers`` share a fault kills, at most: not, if it crashes some
+    nodes of a process that goes on."""
+    if isinstance(fault, spec.PowerLoss | spec.ZoneLoss):
+        return hosts
+    if isinstance(fault, spec.RollingRestart):
+        return servers if hosts == servers else 0
     if isinstance(fault, spec.Crash | spec.DrainRestart):
+        if fault.target.startswith(HOST):
+            return 1
+        if hosts < servers:
+            return hosts if fault.target == "servers" or fault.target.startswith("zone:") else 0
         sizes = {
             "majority": servers // 2 + 1,
             "minority": largest_minority(servers),

@@ -111,8 +111,9 @@ class Stage:
                 node.resume()
 
     def boot(self, node: LocalNode) -> int:
-        """Start a life of the node; the records it found on disk."""
+        """Start a life of the node; the records it found on disk. Never within a tick."""
         records = 0
+        self._forget(node)
         try:
             records = node.boot()
         except Exception as error:
@@ -122,6 +123,16 @@ class Stage:
                 self._release(node, node.engine)
             self.wires.flush()
         return records
+
+    def _forget(self, node: LocalNode) -> None:
+        """What had arrived for the last life and was not handled dies with it, as in the buffers of a dead process."""
+        mine = [each for each in self._inbox if each[0] is node]
+        if mine:
+            self._inbox[:] = [each for each in self._inbox if each[0] is not node]
+            node.counters[DROPPED] += sum(each[1] == MESSAGE for each in mine)
+            for _, kind, operation, _ in mine:
+                if kind == REQUEST and self.generator is not None:
+                    self.generator.refused(operation)
 
     def close(self) -> None:
         """Leave: nothing moves any more, and nothing of the trial is left in this process."""

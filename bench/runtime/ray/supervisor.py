@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -17,13 +17,14 @@ from protocols.family import Family
 from ...errors import HarnessError
 from ...faults.targets import zones_of
 from ...trial import Trial
-from ...workload.generator import Part, split
+from ...workload.generator import split
 from .clocks import Clocks
 from .hostclock import monotonic_ns
 from .orders import Address, Conditions, Event, NodeStatus, Peers, Plan, Started
-from .pool import Pool, Seat, answers
+from .pool import CREATE_S, Pool, Seat, answers
 from .raylink import dump_handle
 from .recorders import Recorders
+from .slots import Hit, Slot, apart, enumeration, zone_of
 from .trust import make_keys
 
 ANSWER_S = 10.0
@@ -38,57 +39,6 @@ PER_HOST = 10
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Slot:
-    """A host's place in the trial, whichever process fills it.
-
-    Attributes:
-        seat: the process; None while the place is empty.
-        machine: the Ray node that has its disk: every process that fills the place is there. Empty if embedded.
-        life: how many processes have filled it so far.
-        up: its nodes have been booted in this process.
-        part: of the load that a generator drives.
-        alone: one server has the process to itself, so crashes and pauses are signals.
-        pids: of all processes that have filled it, in order.
-    """
-
-    def __init__(self, name: str, nodes: tuple[str, ...], *, generator: bool, part: Part | None = None) -> None:
-        self.name = name
-        self.part = part
-        self.nodes = nodes
-        self.generator = generator
-        self.alone = len(nodes) == 1 and not generator
-        self.seat: Seat | None = None
-        self.machine = ""
-        self.life = 0
-        self.up = False
-        self.pids: list[int] = []
-        self.prepared: Any = None
-        self.watch: Any = None
-
-
-def _zone_of(slot: Slot, zones: Mapping[str, Iterable[str]]) -> str | None:
-    """The zone of all nodes of a server's place; None if they are of several, or of none. The load has no zone."""
-    found = {zone for zone, members in zones.items() if not slot.generator and not set(members).isdisjoint(slot.nodes)}
-    return found.pop() if len(found) == 1 else None
-
-
-def enumeration(nodes: Sequence[str]) -> str:
-    """Some of the names, and how many more there are."""
-    shown = ", ".join(nodes[:8])
-    return shown if len(nodes) <= 8 else f"{shown} and {len(nodes) - 8} more"
-
-
-def apart(machines: Sequence[str], generators: int, places: Iterable[str]) -> list[str]:
-    """Where each process goes, the last of them generators, which are to be on machines of their own if they can."""
-    servers, last = list(machines[: len(machines) - generators]), list(machines[len(machines) - generators :])
-    if len(set(last)) < generators:
-        load = Counter(dict.fromkeys(places, 0))
-        load.update(servers)
-        order = sorted(load, key=lambda place: load[place])  # as they come, where these are equal
-        last = [order[number % len(order)] for number in range(generators)]
-    return servers + last
-
-
 class Supervisor:
     """The processes of one trial.
 
@@ -97,6 +47,7 @@ class Supervisor:
         generators: those that drive the load; ``generator`` is the first.
         clocks: of all machines; ``recorders``: those of the generators, once they have processes.
         down: nodes that are dead.
+        by_ray: Ray restarts the servers' processes.
         conditions: the faults in force, as :meth:`impose` set them last.
         on_event: called with what hosts tell.
     """
@@ -140,6 +91,7 @@ class Supervisor:
         self._version = 1
         self._spares = 0
         self._early, self._unchecked = early, unchecked
+        self.by_ray = trial.restart == "ray"
         # every trial of a session has folders of its own: a slow removal cannot hit its successor
         self.folder = pool.cluster.folder / secrets.token_hex(4)
 
@@ -155,11 +107,16 @@ class Supervisor:
         # the spares too: creating one during the load would disturb what is measured
         trial = self.trial
         zones = zones_of(trial.network, self.servers, self.clients)
-        machines = self.pool.plan([_zone_of(slot, zones) for slot in self.slots.values()])
+        machines = self.pool.plan([zone_of(slot, zones) for slot in self.slots.values()])
         machines = apart(machines, len(self.generators), self.pool.places)
         for slot, machine in zip(self.slots.values(), machines, strict=True):
             slot.machine = machine
-        seats = self.pool.take([*machines, *self._spare_machines()])
+        count = len(self.slots) - len(self.generators)
+        if self.by_ray:  # it restarts servers; the load's processes are not to die, so that it shows if one does
+            self.pool.ensure(machines[count:])
+            seats = self.pool.take(machines[:count], restarts=True) + self.pool.take(machines[count:])
+        else:
+            seats = self.pool.take([*machines, *self._spare_machines()])
         warm = {f"process {seat.pid}": seat.actor.warm.remote(trial.protocol, trial.mutant or "") for seat in seats}
         answers(warm, ANSWER_S, f"to import {trial.protocol}")
         self.pool.give_back(seats[len(self.slots) :])
@@ -255,8 +212,8 @@ class Supervisor:
                 addresses.append(Address(slot.name, slot.life, greeting.ip, greeting.port, slot.nodes, handle))
         return Peers(self._version, tuple(addresses))
 
-    def _boot(self, slots: Iterable[Slot], at: int = 0) -> int:
-        """Boot these places at ``at``, or now; when that was (ns)."""
+    def _boot(self, slots: Iterable[Slot], at: int = 0, nodes: Collection[str] = ()) -> int:
+        """Boot these places, or only these ``nodes`` there, at ``at``, or now; when that was (ns)."""
         chosen = list(slots)
         self._version += 1
         peers = _encode(self._peers())
@@ -264,7 +221,11 @@ class Supervisor:
             if slot.seat is not None and slot.seat.alive:
                 slot.seat.actor.set_peers.remote(peers)
         refs = {
-            slot.name: slot.seat.actor.boot.remote(at + slot.seat.offset) for slot in chosen if slot.seat is not None
+            slot.name: slot.seat.actor.boot.remote(
+                at + slot.seat.offset, [node for node in slot.nodes if node in nodes]
+            )
+            for slot in chosen
+            if slot.seat is not None
         }
         booted = 0
         for name, answer in answers(refs, ANSWER_S, "to boot").items():
@@ -281,6 +242,9 @@ class Supervisor:
         missing = 0
         refs = {}
         for slot in self.slots.values():
+            if slot.heir is not None:  # Ray need not finish
+                self.pool.kill(slot.heir)
+                slot.heir = None
             if slot.seat is None or not slot.seat.alive:
                 missing += 1
                 continue
@@ -299,14 +263,21 @@ class Supervisor:
                 missing += 1
         if refs and missing:
             # ready by the time the next trial begins, perhaps
-            self.pool.ensure([*(slot.machine for slot in self.slots.values()), *self._spare_machines()])
+            servers = [slot.machine for slot in self.slots.values() if not slot.generator]
+            load = [slot.machine for slot in self.generators]
+            if self.by_ray:
+                self.pool.ensure(servers, restarts=True)
+                self.pool.ensure(load)
+            else:
+                self.pool.ensure([*servers, *load, *self._spare_machines()])
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def abandon(self) -> None:
         """There is no time to ask anybody to leave: all processes of the trial are killed."""
         for slot in self.slots.values():
-            if slot.seat is not None and slot.seat.alive:
-                self.pool.kill(slot.seat)
+            for seat in (slot.seat, slot.heir):
+                if seat is not None and seat.alive:
+                    self.pool.kill(seat)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -415,49 +386,87 @@ class Supervisor:
                     refs[slot.name] = ref
         answers(refs, LOOK_S, "to take notice of a fault", strict=False)
 
-    def kill(self, nodes: Iterable[str]) -> list[str]:
-        """Kill those that are up, all at once; who was hit. A spare process gets ready to take over a killed one."""
-        hit = [node for node in nodes if node not in self.down]
+    def kill(self, nodes: Iterable[str]) -> Hit:
+        """Kill those that are up, all at once; who was hit. A process all of whose nodes are meant dies (SIGKILL).
+
+        In a process that goes on, only the nodes die: what they had in memory is gone, and their peers are told.
+
+        Raises:
+            HarnessError: a process does not carry that out.
+        """
+        meant = set(nodes)
+        hit = Hit([], [])
+        struck: list[Slot] = []
         refs = {}
-        for node in hit:
-            slot = self.where[node]
-            if slot.alone and slot.seat is not None:
+        for slot in self.slots.values():
+            mine = [node for node in slot.nodes if node in meant and node not in self.down]
+            if not mine or slot.seat is None:
+                continue
+            if slot.within(meant):
                 slot.up = False
                 slot.watch = None
-                self.pool.kill(slot.seat)
-            elif slot.seat is not None:
-                refs[node] = slot.seat.actor.crash.remote(node)
-        self.down.update(hit)
-        answers(refs, LOOK_S, "to crash", strict=False)
-        for node in hit:
-            slot = self.where[node]
-            if slot.alone:
-                slot.seat = None
-                self._prepare_successor(slot)
+                slot.orders.clear()
+                slot.killed = set(mine)
+                if slot.seat.restarts:
+                    slot.heir = self.pool.strike(slot.seat)
+                else:
+                    self.pool.kill(slot.seat)
+                struck.append(slot)
+                hit.processes.extend(mine)
+            else:
+                ref = slot.seat.actor.crash.remote(mine)
+                slot.orders.append(ref)
+                if not slot.seat.stopped:  # else it will hear that before it handles anything else of theirs
+                    refs[slot.name] = ref
+                hit.logical.extend(mine)
+        self.down.update(hit.processes, hit.logical)
+        answers(refs, ANSWER_S, "to crash some of its nodes")
+        for slot in struck:
+            slot.seat = None
+            self._prepare_successor(slot)
         return hit
 
     def _prepare_successor(self, slot: Slot) -> None:
-        """Give the place to a spare that is ready, which boots when it is told to; the disk is read only then."""
+        """Give the place to a process that is ready, a spare or the one that Ray has restarted.
+
+        It boots its nodes when it is told to; their disks are read only then.
+        """
+        if slot.heir is not None:
+            self._inherit(slot)
+            return
         seat = self.pool.spare(slot.machine)
         if seat is not None:
             self._seat(slot, seat)
         else:
             self.pool.ensure([slot.machine])
 
+    def _inherit(self, slot: Slot, timeout_s: float = 0.0) -> None:
+        """Give the place to the process that Ray starts there, if it is ready in time."""
+        heir = slot.heir
+        if heir is not None and self.pool.reborn(heir, timeout_s):
+            slot.heir = None
+            self._seat(slot, heir)
+
     def can_boot(self, nodes: Iterable[str]) -> bool:
         """Whether processes are there for all of those that are down; if not, they are being created."""
-        empty = [self.where[node] for node in nodes if node in self.down]
-        empty = [slot for slot in empty if slot.alone and slot.seat is None]
-        for slot in empty:
-            self._prepare_successor(slot)
-        return all(slot.seat is not None for slot in empty)
+        dead = [node for node in nodes if node in self.down]
+        ready = True
+        for slot in {self.where[node].name: self.where[node] for node in dead}.values():
+            if slot.up:  # the process lives, but hears nothing while it is stopped
+                ready = ready and not (slot.seat is not None and slot.seat.stopped)
+            elif slot.killed.isdisjoint(dead):
+                ready = False  # crashed before its process was killed: that has to be back first
+            elif slot.seat is None:
+                self._prepare_successor(slot)
+                ready = ready and slot.seat is not None
+        return ready
 
     def boot(self, nodes: Iterable[str], at: int = 0) -> int:
         """Boot those of them that are down, with what their disks hold; waits until processes are there for them.
 
         Args:
             nodes: up or down.
-            at: ns; where a process of its own waits for each, not before then.
+            at: ns; not before then.
 
         Returns:
             when the last of them booted, ns.
@@ -465,35 +474,55 @@ class Supervisor:
         Raises:
             HarnessError: a process does not start.
         """
-        booted = monotonic_ns()
-        dead = [node for node in nodes if node in self.down]
-        alone = [self.where[node] for node in dead if self.where[node].alone and not self.where[node].up]
-        for slot in alone:
-            if slot.seat is None:
-                self._seat(slot, self.pool.take([slot.machine])[0])
-        answers({slot.name: slot.prepared for slot in alone}, ANSWER_S, "to prepare")
-        if alone:
-            booted = self._boot(alone, at)
-            for slot in alone:
-                self._watch(slot)
+        dead = {node: self.where[node] for node in nodes if node in self.down}
+        slots = {slot.name: slot for slot in dead.values()}
+        fresh = [slot for slot in slots.values() if not slot.up]
         # nodes whose process lives on: they share it, or crashed by their own doing
-        others = {self.where[node].name for node in dead} - {slot.name for slot in alone}
+        others = [slot for slot in slots.values() if slot.up]
+        for slot in fresh:
+            self._fill(slot)
+        answers({slot.name: slot.prepared for slot in fresh}, ANSWER_S, "to prepare")
+        booted = 0
+        if fresh:
+            booted = self._boot(fresh, at, dead)
+            for slot in fresh:
+                slot.killed.clear()
+                self._watch(slot)
+        booted = max(booted, self._revive(others, at, dead))
+        self.down.difference_update(dead)
+        return booted or monotonic_ns()
+
+    def _fill(self, slot: Slot) -> None:
+        if slot.seat is None and slot.heir is not None:
+            self._inherit(slot, CREATE_S)
+            if slot.seat is None:
+                who = enumeration(slot.nodes)
+                raise HarnessError(f"Ray did not restart the process of {who} within {CREATE_S:g} s")
+        elif slot.seat is None:
+            self._seat(slot, self.pool.take([slot.machine])[0])
+
+    def _revive(self, slots: Iterable[Slot], at: int, nodes: Collection[str]) -> int:
+        """Boot these nodes of processes that are up; when that was, ns."""
+        filled = [(slot, slot.seat) for slot in slots if slot.seat is not None]
+        # Ray keeps no order: none of these may overtake the order to crash
+        crashes = {f"{slot.name} ({number})": ref for slot, _ in filled for number, ref in enumerate(slot.orders)}
+        answers(crashes, ANSWER_S, "to crash some of its nodes")
         refs = {}
-        for name in sorted(others):
-            seat = self.slots[name].seat
-            if seat is not None:
-                refs[name] = seat.actor.revive.remote()
-        for answer in answers(refs, ANSWER_S, "to boot again").values():
-            self.recovered |= msgspec.msgpack.decode(answer, type=Started).recovered
-        # revive boots whatever is down on that host
-        self.down -= {node for name in others for node in self.slots[name].nodes}
-        self.down -= set(dead)
+        for slot, seat in filled:
+            slot.orders.clear()
+            names = [node for node in slot.nodes if node in nodes]
+            refs[slot.name] = seat.actor.revive.remote(names, at + seat.offset)
+        booted = 0
+        for name, answer in answers(refs, ANSWER_S, "to boot again").items():
+            started = msgspec.msgpack.decode(answer, type=Started)
+            self.recovered |= started.recovered
+            filler = self.slots[name].seat
+            booted = max(booted, started.at - (0 if filler is None else filler.offset))
         return booted
 
-    def stop(self, node: str) -> Seat | None:
-        """SIGSTOP, if the node has a process of its own on this machine; the process, to continue it."""
-        slot = self.where[node]
-        if not slot.alone or slot.seat is None or not slot.seat.here or not slot.up:
+    def stop(self, slot: Slot) -> Seat | None:
+        """SIGSTOP, if a process on this machine fills the place; the process, to continue it."""
+        if slot.generator or slot.seat is None or not slot.seat.here or not slot.up:
             return None
         slot.seat.stopped = True
         slot.seat.signal(signal.SIGSTOP)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .pool import Seat
-    from .supervisor import Slot, Supervisor
+    from .slots import Slot
+    from .supervisor import Supervisor
 
 BEAT_S = 1.0
 """Seconds between two questions to every process whether it is there."""

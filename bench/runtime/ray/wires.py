@@ -246,12 +246,16 @@ class Wires:
             else:
                 size = size_received(message)
                 injector.held += size
-                self._alarm.at(when, self._delayed, injector, size, node, name, message)
+                self._alarm.at(when, self._delayed, injector, size, node, name, message, node.life)
         return at_once
 
-    def _delayed(self, injector: Injector, size: int, node: LocalNode, name: str, message: Any) -> None:
+    def _delayed(self, injector: Injector, size: int, node: LocalNode, name: str, message: Any, life: int) -> None:
+        """The delay is over; the life for which it was meant may be, too, and its streams with it."""
         injector.held -= size
-        self._arrive(node, MESSAGE, name, message)
+        if node.life == life:
+            self._arrive(node, MESSAGE, name, message)
+        else:
+            node.counters[DROPPED] += 1
 
     def _to_handle(self, size: int) -> None:
         """If more arrives than is handled, nothing more is read: kernels' buffers fill, then the senders', who drop."""
@@ -358,5 +362,6 @@ class Wires:
         for link in self.outbound.values():
             link.send(GONE, stamp, body)
         for other in self._nodes.values():
-            if other is not node and node.name in self._routes[other.name]:
+            route = self._routes[node.name].get(other.name)
+            if route is not None and not route.cut:
                 self._arrive(other, DISCONNECT, node.name, None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.calibration import Calibration
 from bench.report import live, mislead
 from bench.report.model import Table
@@ -35,6 +37,9 @@ COSTS = {
 }
 DISK = MachineBias(name="10.0.0.1", nodes=("g1", "n1"), cores=8, steal=0.001, file_system="ext4", device="/dev/sda1")
 MEMORY = MachineBias(name="10.0.0.2", nodes=("n2",), cores=8, throttled_periods=4, file_system="tmpfs", durable=False)
+
+
+NULL = "null protocol messages/s"
 
 
 def outcome(rate: float | None = 100.0, **changes: Any) -> Result:
@@ -151,7 +156,26 @@ def test_many_trials_are_counted() -> None:
 
 
 def test_a_closed_loop_has_no_lateness() -> None:
-    assert "generator lateness, p99" not in named(mislead.bias_table(sweep(outcome(rate=None)).rows))
+    assert named(mislead.bias_table(sweep(outcome(rate=None)).rows))["generator lateness, p99"][0] == "closed loop"
+
+
+def test_a_protocol_that_syncs_nothing_has_no_sync_times() -> None:
+    dry = outcome(costs={"n1": NodeCost(load_cpu=0.5)})
+    assert named(mislead.bias_table(sweep(dry).rows))["sync, p99"][0] == "nothing synced"
+
+
+def test_trials_over_links_of_actor_calls_have_a_row_with_the_null_protocol_over_such_links() -> None:
+    floor = msgspec.structs.replace(FLOOR, ray_null_messages_s=90.0, pinned=(0, 1, 0, 1))
+    calls = msgspec.structs.replace(outcome(floor=floor), spec=Trial(protocol="raft", runtime="ray", link="ray"))
+    rows = sweep(outcome(floor=floor), calls).rows
+    table = live.floor_table(rows)
+    assert table is not None
+    links, null = ([column.name for column in table.columns].index(name) for name in ("links", NULL))
+    assert [(row[links].text, row[null].text) for row in table.rows] == [("actor calls", "90.0"), ("TCP", "260")]
+    assert live.pinned_text(rows) == "cores 0, 1"
+    alone = live.floor_table(sweep(outcome()).rows)
+    assert alone is not None and "links" not in [column.name for column in alone.columns]
+    assert live.pinned_text(sweep(outcome()).rows) == ""
 
 
 def test_each_machine_with_what_lies_under_its_logs() -> None:

@@ -22,7 +22,7 @@ from bench.runtime.ray import clocks as clocks_module
 from bench.runtime.ray.clocks import Clocks, Responder, answer_time
 from bench.runtime.ray.hostclock import OFFSET, injected_offset, monotonic_ns
 from bench.runtime.ray.orders import Greeting
-from bench.runtime.ray.supervisor import apart
+from bench.runtime.ray.slots import apart
 
 from .raylets import Raylets
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from bench.faults.spec import Crash
-from bench.run import run_trial
+from bench.run import floor_of, run_trial
 from bench.runtime.ray import bare, bare_log, codec, precision
 from bench.runtime.ray.bare import LinkOrder, Ping, Stream, connect, encode
 from bench.runtime.ray.bare_log import ClientsOrder, LogOrder
@@ -147,6 +147,26 @@ def test_delays_are_measured_from_the_stamp_to_the_handler(run: Any) -> None:
         assert p50 < 0.02, "the delay itself is not part of the error, loosely: the machine may be busy"
 
 
+def test_a_process_is_pinned_for_as_long_as_asked(run: Any) -> None:
+    """All its threads may run anywhere again afterwards, also one that was started meanwhile, which is born pinned."""
+    allowed = os.sched_getaffinity(0)
+
+    async def pinned() -> tuple[int, set[int], set[int]]:
+        core = decode(await bare.pin(HERE, encode(len(allowed) + 1)))  # as many cores as there are, and cyclically
+        here = os.sched_getaffinity(0)
+        born = await asyncio.get_running_loop().run_in_executor(None, os.sched_getaffinity, 0)
+        await bare.pin(HERE, encode(0))
+        await bare.unpin(HERE, b"")
+        await bare.unpin(HERE, b"")
+        return core, here, born
+
+    core, here, born = run(pinned())
+    assert core == sorted(allowed)[1 % len(allowed)]
+    assert here == born == {core}
+    threads = [os.sched_getaffinity(int(thread)) for thread in os.listdir("/proc/self/task")]
+    assert all(cores == allowed for cores in threads)
+
+
 def test_busy_processes_end_with_the_measurement(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
     spin = precision._spin
@@ -154,6 +174,8 @@ def test_busy_processes_end_with_the_measurement(run: Any, monkeypatch: pytest.M
     async def watched(length_s: float) -> Any:
         started.extend(await spin(length_s))
         assert all(process.poll() is None for process in started)
+        cores = [os.sched_getaffinity(process.pid) for process in started]
+        assert cores == [{core} for core in sorted(os.sched_getaffinity(0))], "one on each"
         return list(started)
 
     monkeypatch.setattr(precision, "_spin", watched)
@@ -180,7 +202,13 @@ def test_the_floor_of_a_trial_has_everything(ray_session: RaySession) -> None:
     assert [round(each.asked_s * 1e9) for each in floor.delays] == list(DELAYS)
     assert all(0 <= each.p50_s <= each.p99_s for each in floor.delays)
     assert floor.timer_idle_p99_s > 0 and floor.timer_busy_p99_s > 0
-    assert floor.ray_link_messages_s == 0, "only where the whole floor is asked for"
+    assert floor.ray_link_messages_s == floor.ray_null_messages_s == 0, "only where the whole floor is asked for"
+    allowed = sorted(os.sched_getaffinity(0))
+    assert floor.pinned == tuple(allowed[place % len(allowed)] for place in range(4))
+    for seat in ray_session.pool.take(4):
+        tasks = [os.sched_getaffinity(int(task)) for task in os.listdir(f"/proc/{seat.pid}/task")]
+        assert all(cores == set(allowed) for cores in tasks), "nothing is pinned any more"
+        ray_session.pool.give_back([seat])
     assert "the null protocol, 4 clients" in said and "the null protocol, 64 clients" not in said
 
 
@@ -227,6 +255,17 @@ def test_what_an_operation_costs_is_counted_during_the_load_over_all_lives(ray_s
     assert machine.cores == len(os.sched_getaffinity(0))
     assert machine.file_system and machine.device
     assert machine.steal is None or machine.steal == bias.steal
+
+
+@pytest.mark.live
+def test_a_trial_over_actor_calls_gets_the_null_protocol_over_actor_calls(ray_session: RaySession) -> None:
+    trial = Trial(protocol="null", runtime="ray", link="ray", workload=Workload(clients=8))
+    plain = ray_session.floor(8)
+    floor = floor_of(ray_session, trial)
+    assert floor.null_over("ray") > 0 and floor.null_over("tcp") == plain.null_messages_s
+    assert floor.null_over("ray") < floor.null_over("tcp"), "several times slower: Ray's calls are no data plane"
+    assert floor_of(ray_session, trial) == floor, "measured once"
+    assert floor_of(ray_session, msgspec.structs.replace(trial, link="tcp")) is plain
 
 
 @pytest.mark.live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from random import Random
 from statistics import median
 from time import monotonic_ns
@@ -83,6 +84,56 @@ def test_alarms_ring_on_time(delay_ms: float) -> None:
     late = asyncio.run(run())
     assert min(late) >= 0
     assert median(late) < 0.4 * MS
+
+
+@pytest.mark.parametrize("lead", [0, 15_000, 100_000])
+def test_alarms_that_wake_early_ring_at_their_time_all_the_same(lead: int) -> None:
+    """Whatever an alarm believes of how long waking takes: it waits, or sleeps again, but calls nothing too early."""
+
+    async def run() -> tuple[list[int], int]:
+        loop = asyncio.get_running_loop()
+        alarm = Alarm(loop)
+        late: list[int] = []
+        for delay in (50_000, 150_000, MS, 3 * MS) * 5:
+            alarm._lead = lead
+            rung = loop.create_future()
+            when = monotonic_ns() + delay
+            alarm.at(when, lambda when=when, rung=rung: rung.set_result(monotonic_ns() - when))
+            late.append(await asyncio.wait_for(rung, 2))
+        sampled = abs(alarm._lead - lead)
+        alarm.close()
+        return late, sampled
+
+    late, sampled = asyncio.run(run())
+    assert min(late) >= 0
+    assert sampled or lead == 100_000, "the last wake-up taught it something, unless it is at its most"
+
+
+def test_what_alarms_learn_of_waking_up_is_bounded() -> None:
+    async def run() -> list[int]:
+        loop = asyncio.get_running_loop()
+        alarm = Alarm(loop)
+        leads = []
+        for _ in range(30):
+            rung = loop.create_future()
+            when = monotonic_ns() + MS
+            alarm.at(when, rung.set_result, None)
+            time.sleep(0.002)  # a busy loop is late for reasons that no lead mends
+            await asyncio.wait_for(rung, 2)
+            leads.append(alarm._lead)
+        alarm._lead = 100_000
+        for _ in range(3):
+            rung = loop.create_future()
+            alarm.at(monotonic_ns() + MS, rung.set_result, None)
+            time.sleep(0.002)
+            await asyncio.wait_for(rung, 2)
+        leads.append(alarm._lead)
+        alarm.close()
+        return leads
+
+    leads = asyncio.run(run())
+    assert leads[:30] == sorted(leads[:30]) and leads[0] > 0
+    assert leads[-1] == 100_000
 
 
 def test_alarms_ring_in_order_and_are_forgotten_at_once() -> None:
