@@ -46,7 +46,8 @@ def _of_bias(result: Result, bias: Bias) -> Iterator[Doubt]:
         yield Doubt("generator_cpu", f"the load generator used {bias.generator_cpu:.0%} of a core")
     if p50 is not None and bias.generator_lateness_p99_s > LATE_SHARE * p50:
         share = f"{bias.generator_lateness_p99_s / p50:.0%}" if p50 > 0 else "more than all"
-        yield Doubt("generator_lateness_p99_s", f"operations were sent late by up to {share} of the median response")
+        text = f"one operation in a hundred was sent late by {share} of the median response time, or more"
+        yield Doubt("generator_lateness_p99_s", text)
     if bias.shed:
         yield Doubt("shed", f"{bias.shed} operations were not started, because too many were under way")
     if bias.gc_pause_max_s > PAUSE_S:

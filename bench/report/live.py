@@ -270,5 +270,5 @@ def service_text(result: SweepResult) -> str:
     source = "default" if same else "not the default"
     if calibration is not None:
         source = f"calibrated from the floor of this machine, measured {calibration.measured}"
-    work, wakeup, sync = (f"{ns / 1e3:g} µs" for ns in (times.message, times.wakeup, times.fsync))
+    work, wakeup, sync = (f"{ns / 1e3:.3g} µs" for ns in (times.message, times.wakeup, times.fsync))
     return f"{source}: {work} of CPU a message, {wakeup} to wake up, {sync} a sync"

@@ -61,7 +61,7 @@ BIASES: tuple[tuple[str, str, Callable[[Result, Bias], float | None], Text, str,
         _late("generator_lateness_p99_s"),
         seconds_text,
         f"above {look.LATE_SHARE:.0%} of the median response",
-        "it would hide waiting",
+        "it is part of the response time, though the harness' own",
     ),
     (
         "generator CPU",

@@ -232,9 +232,7 @@ def test_a_result_near_the_null_protocol_is_bound_by_the_harness(null_rate: floa
 @pytest.mark.parametrize(("rate", "bound"), [(0.0, False), (330.0, True), (340.0, False)])
 def test_a_link_by_actor_calls_is_compared_with_the_null_protocol_over_such_a_link(rate: float, bound: bool) -> None:
     trial = msgspec.structs.replace(TRIAL, link="ray")
-    floor = Floor(
-        link_rtt_s=1e-4, link_messages_s=1e5, null_messages_s=330.0, log_ops_s=1e4, ray_null_messages_s=rate
-    )
+    floor = Floor(link_rtt_s=1e-4, link_messages_s=1e5, null_messages_s=330.0, log_ops_s=1e4, ray_null_messages_s=rate)
     assert judge(run(messages_server=1200, floor=floor), trial).harness_bound is bound
     without = judge(run(messages_server=1200), trial)
     assert with_floor(without, floor).harness_bound is bound

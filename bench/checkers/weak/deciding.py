@@ -12,7 +12,8 @@ import numpy as np
 
 from ..verdict import Verdict
 from .order import Graph, Order, OutOfTime, cycle, graph, path
-from .sessions import Input, Sessions, Undecidable, sessions
+from .reading import sessions
+from .sessions import Input, Sessions, Undecidable
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from .. import linearizability
 from ..verdict import Verdict
 from . import DECISIONS
 from .deciding import judge
+from .reading import sessions
 from .registers import as_registers
-from .sessions import Input, Sessions, Undecidable, sessions
+from .sessions import Input, Sessions, Undecidable
 
 NAME = "models"
 LINEARIZABLE = "linearizable"

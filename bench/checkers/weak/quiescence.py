@@ -10,7 +10,8 @@ from time import perf_counter
 import numpy as np
 
 from ..verdict import Verdict
-from .sessions import Input, Undecidable, sessions
+from .reading import sessions
+from .sessions import Input, Undecidable
 from .staleness import measure
 
 NAME = "convergence"

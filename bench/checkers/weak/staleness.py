@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from .. import linearizability
 from ..verdict import Verdict
+from .reading import sessions
 from .registers import as_registers
-from .sessions import Input, Ints, Sessions, Undecidable, sessions
+from .sessions import Input, Ints, Sessions, Undecidable
 
 NAME = "bounded-staleness"
 _LONG_AGO = -(2**62)

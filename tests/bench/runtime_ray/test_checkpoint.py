@@ -321,7 +321,9 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     """
     acknowledged = made = 0
     rng = Random(5)
-    for life in range(1, 9):
+    life = 0
+    while life < 8 or (life < 80 and (made <= 8 or acknowledged <= 1000)):  # on a busy machine it takes more of them
+        life += 1
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(script), str(tmp_path), str(life)],
             stdout=subprocess.PIPE,
@@ -337,8 +339,8 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         lines = [line.split() for line in process.stdout.readlines() if line.endswith("\n")]
         process.wait()
         timer.join()
-        acknowledged = int(lines[-1][0])
-        made += int(lines[-1][1])
+        acknowledged = int(lines[-1][0]) if lines else acknowledged
+        made += int(lines[-1][1]) if lines else 0
     assert made > 8 and acknowledged > 1000, "no checkpoint was ever under way"
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench.checkers.weak import DECISIONS, MODELS
 from bench.checkers.weak.lattice import IMPLIES, STRONGER, examine
-from bench.checkers.weak.sessions import sessions
+from bench.checkers.weak.reading import sessions
 from tests.bench.checkers.brute_weak import MODELS as BRUTE
 from tests.bench.checkers.brute_weak import Txn, satisfied
 from tests.bench.checkers.weak.drawn import columns, draw

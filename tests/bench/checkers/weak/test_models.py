@@ -12,7 +12,8 @@ import pytest
 from bench.checkers.weak import MODELS
 from bench.checkers.weak.drawing import lattice
 from bench.checkers.weak.lattice import IMPLIES, examine, which_models
-from bench.checkers.weak.sessions import Undecidable, sessions
+from bench.checkers.weak.reading import sessions
+from bench.checkers.weak.sessions import Undecidable
 from bench.errors import UsageError
 from bench.history.history import CAS, FAIL, INFO, NEVER, NIL, NOTHING, OK, READ, WRITE, HistoryBuilder
 from bench.history.operations import Operation

@@ -8,7 +8,7 @@ import pytest
 
 from bench.checkers.linearizability import check as linearizable
 from bench.checkers.weak import quiescence, staleness
-from bench.checkers.weak.sessions import sessions
+from bench.checkers.weak.reading import sessions
 from bench.history.history import CAS, INFO, NIL, READ, History
 from tests.bench.checkers.histories import Script, simulated
 from tests.bench.checkers.weak.drawn import columns
