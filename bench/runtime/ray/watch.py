@@ -27,6 +27,8 @@ GRACE_S = 20.0
 """Seconds that a phase may take beyond what it has to do."""
 _TICK_S = 0.25
 _AGAIN_S = 5.0
+_SIGNAL = signal.SIGRTMIN + 5
+"""Interrupts the main thread as Ctrl-C does, also where that is ignored: in a job in the background of a shell."""
 
 
 class Watch:
@@ -54,6 +56,7 @@ class Watch:
         self._raylet = raylet_pid() if supervisor.pool.cluster.embedded else 0
         self._over = threading.Event()
         self._lock = threading.Lock()  # held while interrupting, so that nothing is interrupted after close()
+        self._handler = signal.signal(_SIGNAL, signal.default_int_handler) if self._main else None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
@@ -73,6 +76,8 @@ class Watch:
         self._over.set()
         with self._lock:
             pass
+        if self._main:
+            signal.signal(_SIGNAL, self._handler if self._handler is not None else signal.SIG_DFL)
 
     def _run(self) -> None:
         looked = time.monotonic()
@@ -127,8 +132,8 @@ class Watch:
         with self._lock:
             if self._over.is_set():
                 return
-            if self._main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            if self._main:
+                signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
             elif again:  # it does not look: without its processes there is nothing left to wait for
                 self._supervisor.abandon()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import signal
@@ -62,8 +63,9 @@ class Raylets:
         else:
             port = free_port(ip)
             self.address = f"{ip}:{port}"
-            client = free_port(ip)
-            command += ["--head", f"--port={port}", "--include-dashboard=false", f"--ray-client-server-port={client}"]
+            command += ["--head", f"--port={port}", "--include-dashboard=false"]
+            if importlib.util.find_spec("grpc"):  # then a head also serves Ray Client, at a port that may be taken
+                command += [f"--ray-client-server-port={free_port(ip)}"]
             command += [f"--temp-dir={self.folder / 'ray'}"]
         command += ["--num-cpus=4", "--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=80000000"]
         command += [f"--dashboard-agent-listen-port={free_port(ip)}", "--disable-usage-stats"]

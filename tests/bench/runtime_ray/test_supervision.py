@@ -51,6 +51,8 @@ class Bench:
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.scratch)},
             start_new_session=True,
+            # these tests may run in the background of a shell, where Ctrl-C is ignored and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
