@@ -158,8 +158,8 @@ class Unavailability:
     Attributes:
         longest: between two successive acknowledged operations, or an edge of the window and the nearest one.
         starts: ns at which it began.
-        threshold: what the longest gap exceeds in one trial of twenty with operations completing at ``rate`` at random;
-            a longest gap up to here is no outage. None where there is no rate.
+        threshold: what the longest gap exceeds in one trial of twenty with operations completing at ``rate`` at random,
+            or a usual response if that is longer; a gap up to here is no outage. None where there is no rate.
         unavailable: ``longest`` less one mean gap (the wait for the next operation, had nothing been wrong) if it is
             above the threshold, else 0. The whole window if nothing was acknowledged.
         rate: acknowledged operations a second before the first fault (see :func:`unavailability`), 0 if none were.
@@ -213,8 +213,9 @@ def unavailability(
         unavailable = longest gap - 1 / rate, if longest gap > threshold, else 0,
 
     where the threshold is what the longest of n exponential gaps exceeds once in twenty trials
-    (:func:`maximal_gap_quantile`). It only decides whether there was an outage; how long it was does not depend on how
-    many gaps lie around it.
+    (:func:`maximal_gap_quantile`), and no less than a usual response (the 99th percentile before the first fault):
+    answers of a closed loop come in groups, and between two of them nothing is wrong. It only decides whether there was
+    an outage; how long it was does not depend on how many gaps lie around it.
 
     Returns:
         None for an empty window.
@@ -238,7 +239,7 @@ def unavailability(
         return Unavailability(
             longest=longest, starts=int(starts[at]), threshold=None, unavailable=longest, rate=0.0, censored=last
         )
-    threshold = maximal_gap_quantile(len(gaps), rate)
+    threshold = max(maximal_gap_quantile(len(gaps), rate), _usual_response(history, load_end, first_fault))
     return Unavailability(
         longest=longest,
         starts=int(starts[at]),
@@ -247,6 +248,14 @@ def unavailability(
         rate=rate,
         censored=seconds(int(gaps[-1])) > threshold,
     )
+
+
+def _usual_response(history: History, load_end: int, first_fault: int | None) -> float:
+    """The 99th percentile in seconds of what was answered before the first fault, from invocation; 0 for nothing."""
+    ended = history.completed < (load_end if first_fault is None else first_fault)
+    rows = (history.outcome == OK) & ended
+    took = (history.completed[rows] - history.invoked[rows]).astype(np.int64)
+    return seconds(float(np.quantile(took, 0.99))) if len(took) else 0.0
 
 
 def silent_periods(history: History, warmup: int, load_end: int, rate: float) -> list[tuple[int, int]]:

@@ -90,7 +90,7 @@ def test_raft_beside_pysyncobj(peers: list[subprocess.Popen[str]], ray_session: 
         )
     best = max(rows, key=lambda row: row["ops_s"])
     print()
-    for clients in (64, 256):
+    for clients in (64, 256, 512, 1024):
         workload = Workload(clients=clients, mix=PRESETS["write-only"], value_bytes=16)
         trial = Trial(protocol="raft", runtime="ray", nodes=3, duration=5_000_000_000, workload=workload)
         result, _ = run_trial(trial, session=ray_session)
