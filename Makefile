@@ -23,11 +23,13 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What starts real processes or holds real time against a bound runs afterwards, one test after the other.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not alone"
+	$(BIN)/python -m pytest -m "live or alone"
 
 fast: setup
-	$(BIN)/python -m pytest -m "not live and not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not alone and not slow"
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info

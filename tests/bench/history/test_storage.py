@@ -200,6 +200,7 @@ def test_rows_reach_the_disk_without_being_asked(tmp_path: Path) -> None:
             time.sleep(0.01)
 
 
+@pytest.mark.alone
 def test_a_stuck_disk_neither_blocks_nor_swallows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = HistoryWriter(tmp_path / "h.parquet", batch=10, limit=100)
     row = rows(simulated(Random(1), 1))[0] | {"completed": NEVER}

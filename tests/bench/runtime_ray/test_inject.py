@@ -64,6 +64,7 @@ def test_bandwidth_queues_and_fifo_keeps_the_order() -> None:
     assert arrivals == sorted(arrivals)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("delay_ms", [0.3, 1.4, 2.5])
 def test_alarms_ring_on_time(delay_ms: float) -> None:
     """An event loop would round these to 1, 2 and 3 ms. The bound is loose, for machines that do other things too."""
