@@ -16,6 +16,7 @@ import msgspec
 from protocols.node import Node
 
 from ..engine import Engine
+from ..root import Root
 from ..sim.clock import EPOCH, Clock
 from ..world import TimerId
 from .alarm import Alarm
@@ -322,7 +323,7 @@ class LocalNode:
         """See :class:`bench.runtime.engine.World`."""
         return self.clock.interval(monotonic_ns())
 
-    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
+    def arm(self, engine: Root, timer: TimerId, delay: int) -> None:
         """See :class:`bench.runtime.engine.World`. Alarms of timers since put off find another deadline."""
         if self.clock.rate != 1.0:
             delay = self.clock.true_delay(delay)
@@ -331,7 +332,7 @@ class LocalNode:
         self.deadlines[timer] = deadline = monotonic_ns() + delay
         self._alarm.timer(delay, deadline, self, engine, timer)
 
-    def disarm(self, engine: Engine, timer: TimerId) -> None:
+    def disarm(self, engine: Root, timer: TimerId) -> None:
         """See :class:`bench.runtime.engine.World`."""
         self.deadlines.pop(timer, None)
 

@@ -17,7 +17,8 @@ from protocols.node import Node
 from ...mutation import find_mutant, load_family
 from ...params import build_configs
 from ..child import Scoped
-from ..engine import FENCE, REPLY, DiskFull, Engine
+from ..engine import DiskFull, Engine
+from ..root import FENCE, REPLY
 from .alarm import Alarm
 from .codec import Sealed
 from .generator import Generator
