@@ -88,22 +88,23 @@ class Engine(Root):
         self.mark_send = len(self.sends)
         self.mark_out = len(self.outs)
         handler = self._messages.get(type(message))
-        if handler is not None:
-            handler(self, source, message)
-            if not self.writes:
-                if self.unsynced_turn > self.synced_turn and (
-                    len(self.sends) > self.mark_send or len(self.outs) > self.mark_out
-                ):
-                    self.end()
-                return
-        elif type(message) is Scoped:
-            child = self._children.get(message.path)
-            if child is not None:  # else it was dropped, or not yet recreated: as if the node were down
-                child.receive(source, message.message)
+        if handler is None:
+            self._receive_other(source, message)
         else:
-            raise ProtocolError(f"{type(self.node).__name__} got a {type(message).__name__}, which it does not declare")
-        if self.writes or self.unsynced_turn > self.synced_turn:
+            handler(self, source, message)
+        if self.writes or (
+            self.unsynced_turn > self.synced_turn
+            and (len(self.sends) > self.mark_send or len(self.outs) > self.mark_out)
+        ):
             self.end()
+
+    def _receive_other(self, source: str, message: Any) -> None:
+        """A message for a child."""
+        if type(message) is not Scoped:
+            raise ProtocolError(f"{type(self.node).__name__} got a {type(message).__name__}, which it does not declare")
+        child = self._children.get(message.path)
+        if child is not None:  # else it was dropped, or not yet recreated: as if the node were down
+            child.receive(source, message.message)
 
     def request(self, operation: int, request: Any) -> None:
         """A turn: the workload asks for an operation."""

@@ -35,6 +35,7 @@ class Root:
             began at ``mark_send`` and ``mark_out``.
         image: the disk as it is written, synced or not; ``disk_full``: writes are dropped with their turn.
         host: whatever the world wants to find again quickly.
+        parental: this node has had children in this life.
         at_end: who asked for a turn at the end of the batch.
         thaw: decodes in place what a child finds on disk.
     """
@@ -58,6 +59,7 @@ class Root:
         "mark_send",
         "node",
         "outs",
+        "parental",
         "sends",
         "thaw",
         "turn",
@@ -94,6 +96,7 @@ class Root:
         self._rng_seed = rng_seed
         self._rng: Random | None = None
         self._children: dict[str, Child] = {}
+        self.parental = False
         self._open: dict[int, int] = {}  # operation -> attempts not accounted for
         self._inherited: Durable | None = None
         tables = node.handlers
@@ -265,6 +268,7 @@ class Root:
         full = f"{path}/{name}" if path else name
         if full in self._children:
             raise ProtocolError(f"{self.id} already has a child {full!r}")
+        self.parental = True
         child = self._children[full] = Child(self, parent, full, name, node)
         if self.thaw is not None:
             self.thaw(full + "/", type(node))

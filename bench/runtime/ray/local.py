@@ -28,7 +28,8 @@ from .records import thaw
 from .storage import Wal, append_note, read_notes
 from .trust import Trust
 
-MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED = range(7)
+MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED, SEALED = range(8)
+"""What arrives at a node."""
 
 LIVES, TURNS, TO_SERVERS, TO_CLIENTS, FRAMES, BYTES, FSYNCS, DROPPED, CPU, RECOVERED, TORN, CORRUPT = range(12)
 OVERFLOWED = 12
@@ -211,7 +212,7 @@ class LocalNode:
 
     def hold(self, kind: int, a: Any, b: Any) -> None:
         """Keep what arrived while paused; messages only as far as a stopped process' socket would."""
-        if kind == MESSAGE:
+        if kind in (MESSAGE, SEALED):
             if self._held > BUFFER_LIMIT:
                 self.counters[DROPPED] += 1
                 self.counters[OVERFLOWED] += 1
