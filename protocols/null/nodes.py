@@ -78,16 +78,6 @@ class Server(Node):
         ctx.send(source, Answer(message.question, found))
 
 
-class Pending:
-    """An operation under way: its questions without an answer, and how often its client has looked at it since."""
-
-    __slots__ = ("asked", "looks")
-
-    def __init__(self) -> None:
-        self.asked: dict[int, Ask] = {}
-        self.looks = 0
-
-
 class Client(Node):
     """Asks one server, chosen at random when it boots, every time.
 
@@ -101,7 +91,9 @@ class Client(Node):
     def start(self, ctx: Context, durable: Durable) -> None:
         """Choose a server."""
         self.server = ctx.bootstrap[ctx.rng.randrange(len(ctx.bootstrap))]
-        self.open: dict[int, Pending] = {}
+        self.asked: dict[int, Ask] = {}  # questions without an answer
+        self.missing: dict[int, int] = {}  # operation -> how many of its questions these are
+        self.looks: dict[int, int] = {}  # operation -> how often we have looked at it since it began
         self.looking = False
         self.exchanges = self.config.exchanges
         self.pause = round(self.config.retry_s * SECOND)
@@ -110,11 +102,11 @@ class Client(Node):
     @on_request(Read, Write, Cas)
     def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
         """Send it, as often as an operation asks."""
-        pending = self.open[operation] = Pending()
+        self.missing[operation] = self.exchanges
         ctx.attempt(operation)
         first = operation * self.exchanges
         for question in range(first, first + self.exchanges):
-            message = pending.asked[question] = Ask(question, request)
+            message = self.asked[question] = Ask(question, request)
             ctx.send(self.server, message)
         if not self.looking:
             self.looking = True
@@ -123,24 +115,30 @@ class Client(Node):
     @on(Answer)
     def answer(self, ctx: Context, source: str, message: Answer) -> None:
         """Done, if it is the last that was missing."""
+        if self.asked.pop(message.question, None) is None:
+            return
         operation = message.question // self.exchanges
-        pending = self.open.get(operation)
-        if pending is not None and pending.asked.pop(message.question, None) is not None and not pending.asked:
-            del self.open[operation]
+        missing = self.missing[operation] = self.missing[operation] - 1
+        if not missing:
+            del self.missing[operation]
             ctx.reply(operation, Ok(message.result))
 
     @on_timer("look")
     def look(self, ctx: Context, key: Any) -> None:
         """Ask again what was there already the last time: the message, or its answer, was lost. Or give up."""
-        for operation, pending in list(self.open.items()):
-            pending.looks += 1
-            if pending.looks > self.most_looks:
-                del self.open[operation]
+        self.looks = {operation: self.looks.get(operation, 0) + 1 for operation in self.missing}
+        for operation, looks in self.looks.items():
+            first = operation * self.exchanges
+            asked = [question for question in range(first, first + self.exchanges) if question in self.asked]
+            if looks > self.most_looks:
+                for question in asked:
+                    del self.asked[question]
+                del self.missing[operation]
                 ctx.reply(operation, Fail("no answer in time"))
-            elif pending.looks > 1:
+            elif looks > 1:
                 ctx.attempt(operation)
-                for message in pending.asked.values():
-                    ctx.send(self.server, message)
-        self.looking = bool(self.open)
+                for question in asked:
+                    ctx.send(self.server, self.asked[question])
+        self.looking = bool(self.missing)
         if self.looking:
             ctx.set_timer("look", self.pause)
