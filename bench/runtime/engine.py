@@ -216,11 +216,11 @@ class Engine(Root):
                 self.unsynced_turn = self.turn
                 self.write_sink(self.turn, writes)
         if self.unsynced_turn > self.synced_turn:
-            sends, outs = self.sends[self.mark_send :], self.outs[self.mark_out :]
-            if sends or outs:
-                del self.sends[self.mark_send :]
-                del self.outs[self.mark_out :]
-                self.held.append((self.unsynced_turn, sends, outs))
+            mark_send, mark_out = self.mark_send, self.mark_out
+            if len(self.sends) > mark_send or len(self.outs) > mark_out:
+                self.held.append((self.unsynced_turn, self.sends[mark_send:], self.outs[mark_out:]))
+                del self.sends[mark_send:]
+                del self.outs[mark_out:]
 
     def _storage_full(self) -> None:
         """The turn cannot be made durable, so nothing of it may be seen."""

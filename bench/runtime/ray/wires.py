@@ -52,9 +52,6 @@ Arrive = Callable[[LocalNode, int, Any, Any], None]
 """(node, kind, a, b): something arrived; see :mod:`.local` for the kinds."""
 ArriveAll = Callable[[list[Entry]], None]
 """(messages): as many arrived, each from and for a node by its number."""
-Way = tuple[int, Callable[[Entry], None], bool]
-"""To a node elsewhere, when nothing is in the way: its number, what puts an entry into the next frame there, and
-whether it is a server."""
 
 _source, _target = itemgetter(0), itemgetter(1)
 
@@ -127,7 +124,6 @@ class Wires:
         self._here = frozenset(self._local)
         self._scoped = False  # a node here has had children
         self._routes: dict[str, dict[str, Route]] = {}
-        self._ways: dict[str, dict[str, Way]] = {name: {} for name in nodes}
         self._injectors: dict[tuple[int, int], Injector] = {}
         self._inject = False
         self._bandwidth = plan.trial.network.bandwidth
@@ -215,7 +211,7 @@ class Wires:
 
     def _set_ways(self) -> None:
         for name, routes in self._routes.items():
-            self._ways[name] = {
+            self._nodes[name].ways = {
                 other: (route.number, self._out[route.link].append, route.to_server)
                 for other, route in routes.items()
                 if route.link is not None and route.local is None and not route.cut
@@ -344,7 +340,7 @@ class Wires:
 
     def send(self, node: LocalNode, sends: list[tuple[str, Any]]) -> None:
         """Queue messages of a node; :meth:`flush` lets them leave."""
-        number, ways = node.number, self._ways[node.name]
+        number, ways = node.number, node.ways
         to_servers = nowhere = 0
         if node.engine is None or node.engine.parental:
             self._scoped = True
