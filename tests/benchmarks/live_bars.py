@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.live_bars [--rounds N] [--no-pysyncobj]
 
-Three nodes, fdatasync on, 16-byte values. A round measures the floor and then what is compared with it, within a minute;
+Three nodes, fdatasync on, 16-byte values. A round measures the floor and then what is compared with it within a minute;
 the ratio of a bar is the median over the rounds, for the machine changes meanwhile. Needs PySyncObj for the last two
 bars (``pip install pysyncobj``). Ends with 1 if a bar is not met.
 """
@@ -10,6 +10,7 @@ bars (``pip install pysyncobj``). Ends with 1 if a bar is not met.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import statistics
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from bench.runtime.ray.floor import measure
 from bench.runtime.ray.session import RaySession
 from bench.trial import Trial
 from bench.workload.spec import PRESETS, Workload
+
+from . import pysyncobj_group
 
 SECOND = 1_000_000_000
 LENGTH_S = 3.0
@@ -84,8 +87,8 @@ class Bars:
         return every
 
 
-def measure_round(session: RaySession, bars: Bars, say: Callable[[str], None]) -> float:
-    """One round; Raft's best operations/s, and the latency it has there, are in its last line."""
+def measure_round(session: RaySession, bars: Bars, say: Callable[[str], None]) -> None:
+    """The floor, and what is compared with it."""
     floor = measure(session, 64, whole=True, progress=say)
     bars.add(
         "null protocol, of the bare link's messages/s",
@@ -112,7 +115,9 @@ def measure_round(session: RaySession, bars: Bars, say: Callable[[str], None]) -
         if clients == 1:
             bare = 1 / log[1]
             text = f"{row['p50_s'] * 1e3:.2f} ms, bare {bare * 1e3:.2f} ms"
-            bars.add("Raft's p50, of the bare log's, 1 client", "at most 3", lambda r: r <= 3, row["p50_s"] / bare, text)
+            bars.add(
+                "Raft's p50, of the bare log's, 1 client", "at most 3", lambda r: r <= 3, row["p50_s"] / bare, text
+            )
     for each in floor.delays:
         error, text = each.p50_s, f"{each.p50_s * 1e6:.0f} us more"
         if each.asked_s < 0.001:
@@ -121,20 +126,23 @@ def measure_round(session: RaySession, bars: Bars, say: Callable[[str], None]) -
         else:
             name = f"injected delay of {each.asked_s * 1e3:g} ms, share more (median)"
             bars.add(name, "within 0.05", lambda share: share <= 0.05, error / each.asked_s, text)
-    return 0.0
 
 
 def beside_pysyncobj(session: RaySession, bars: Bars, say: Callable[[str], None]) -> None:
     """PySyncObj at each window, and Raft where it does most."""
-    from .test_pysyncobj import measure_pysyncobj
-
     say("PySyncObj")
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure_pysyncobj(Path(folder))
+        rows = pysyncobj_group.measure(Path(folder))
     best = max(rows, key=lambda row: row["ops_s"])
     mine = max((raft(session, clients, say) for clients in BEST_CLIENTS), key=lambda row: row["ops_s"])
     text = f"{mine['ops_s']:,.0f} and {best['ops_s']:,.0f} (window {best['window']})"
-    bars.add("Raft's best operations/s, times PySyncObj's", "at least 3", lambda r: r >= 3, mine["ops_s"] / best["ops_s"], text)
+    bars.add(
+        "Raft's best operations/s, times PySyncObj's",
+        "at least 3",
+        lambda r: r >= 3,
+        mine["ops_s"] / best["ops_s"],
+        text,
+    )
     text = f"{mine['p50_s'] * 1e3:.1f} and {best['p50_s'] * 1e3:.1f} ms"
     bars.add("its p50 there, of PySyncObj's", "at most 0.1", lambda r: r <= 0.1, mine["p50_s"] / best["p50_s"], text)
 
@@ -145,6 +153,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-pysyncobj", action="store_true")
     given = parser.parse_args(arguments)
+    if not given.no_pysyncobj and importlib.util.find_spec("pysyncobj") is None:
+        parser.error("PySyncObj is not installed: pip install pysyncobj, or leave it out with --no-pysyncobj")
     bars = Bars()
 
     def say(what: str) -> None:

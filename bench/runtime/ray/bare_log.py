@@ -1,7 +1,7 @@
 """A part of the floor: a bare replicated log, of a leader and two followers, with group commit and fdatasync.
 
-Independent of the runtime and pinned to cores, as :mod:`.bare` is, and with messages treated as there: a request and its
-answer are a message each, encoded, decoded as one of a tagged union, and handled in a call of its own; so is what
+Independent of the runtime and pinned to cores, as :mod:`.bare` is, and with messages treated as there: a request and
+its answer are a message each, encoded, decoded as one of a tagged union, and handled in a call of its own; so is what
 leader and followers tell each other, once a group. What a tick of the loop brought is one group: sent to the followers,
 then appended and synced on the loop itself, which costs a fast disk least; while a disk is at it, the next group
 gathers in the sockets. An entry is a key and a value, and nothing is done with it but to keep it.
