@@ -87,18 +87,18 @@ class Engine(Root):
         self.turn += 1
         self.mark_send = len(self.sends)
         self.mark_out = len(self.outs)
-        handler = self._messages.get(type(message))
-        if handler is None:
-            self._receive_other(source, message)
-        else:
-            handler(self, source, message)
+        try:
+            handler = self._messages[type(message)]
+        except KeyError:
+            handler = self._receive_other
+        handler(self, source, message)
         if self.writes or (
             self.unsynced_turn > self.synced_turn
             and (len(self.sends) > self.mark_send or len(self.outs) > self.mark_out)
         ):
             self.end()
 
-    def _receive_other(self, source: str, message: Any) -> None:
+    def _receive_other(self, ctx: Any, source: str, message: Any) -> None:
         """A message for a child."""
         if type(message) is not Scoped:
             raise ProtocolError(f"{type(self.node).__name__} got a {type(message).__name__}, which it does not declare")

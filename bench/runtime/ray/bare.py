@@ -35,7 +35,7 @@ Part = Callable[[str, bytes], Awaitable[bytes]]
 """(address of this machine, order) -> answer."""
 
 
-class Write(msgspec.Struct, frozen=True, tag=True, gc=False):
+class Write(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """What a client asks for."""
 
     key: str

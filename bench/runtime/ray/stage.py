@@ -136,9 +136,9 @@ class Stage:
                 if -kind == REQUEST and self.generator is not None:
                     self.generator.refused(what[0])
 
-    def _whose(self, arrival: tuple[int, Any, Any]) -> LocalNode:
+    def _whose(self, arrival: tuple[int, Any, Any]) -> LocalNode | None:
         first, target, _ = arrival
-        return self._by_number[target] if first >= 0 else target
+        return self._by_number.get(target) if first >= 0 else target
 
     def close(self) -> None:
         """Leave: nothing moves any more, and nothing of the trial is left in this process."""
@@ -201,8 +201,11 @@ class Stage:
                     self._turn(target, -source, *what)
                 continue
             if target != there:  # what follows need not be looked up again for a run of messages to one node
-                node = nodes[target]
-                engine = node.engine
+                if (found := nodes.get(target)) is None:
+                    self.wires.stale += 1  # not for us
+                    there = -1
+                    continue
+                node, engine = found, found.engine
                 fresh = engine is None or node.paused or not node.touched
                 if fresh and not self._ready(touched, node, MESSAGE, names[source], what):
                     there = -1
