@@ -109,7 +109,8 @@ class Root:
 
     def at_batch_end(self) -> None:
         """See :class:`Context`."""
-        self._ask(self, self._batch_end)
+        if not self.at_end or self.at_end[-1][0] is not self:
+            self._ask(self, self._batch_end)
 
     def _ask(self, ctx: Root | Child, handler: Callable[[Any], None] | None) -> None:
         if handler is None:
