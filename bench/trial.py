@@ -185,6 +185,8 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
         pinned: core of each process of bare link and log: echo or leader, sender or follower, follower, clients.
         null_messages_s: requests and answers of the null protocol, whose server does nothing, with ``clients``.
         null_peak_messages_s: the same with as many clients as saturate it.
+        null_exchange_messages_s: of the null protocol where an operation is many messages: what the runtime's messages
+            cost without the load's operations.
         log_ops_s: of a bare replicated log (leader, two followers, group commit, fdatasync) with ``clients``.
         log_clients: (clients, operations/s) of the same.
         fsync_p50_s, fsync_p99_s: of the bare log's leader.
@@ -203,6 +205,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     link_windows: tuple[tuple[int, float], ...] = ()
     pinned: tuple[int, ...] = ()
     null_peak_messages_s: float = 0.0
+    null_exchange_messages_s: float = 0.0
     log_clients: tuple[tuple[int, float], ...] = ()
     fsync_p50_s: float = 0.0
     fsync_p99_s: float = 0.0

@@ -43,18 +43,15 @@ class KeyValue:
         last = self.sessions.get(command.session)
         if last is not None and command.sequence <= last[0]:
             return last[1]
-        result = self._execute(request)
-        self.sessions[command.session] = (command.sequence, result)
-        return result
-
-    def _execute(self, request: Write | Cas) -> bytes | None:
+        result = None
         if type(request) is Write:
             self.data[request.key] = request.value
-            return None
-        found = self.data.get(request.key)
-        if found == request.expected:  # type: ignore[union-attr]
-            self.data[request.key] = request.value
-        return found
+        else:
+            result = self.data.get(request.key)
+            if result == request.expected:  # type: ignore[union-attr]
+                self.data[request.key] = request.value
+        self.sessions[command.session] = (command.sequence, result)
+        return result
 
     def executed(self, session: str, sequence: int) -> bool:
         """Whether this command of the session has been applied."""

@@ -99,6 +99,10 @@ def _sections(floor: Floor) -> Iterator[tuple[str, Lines]]:
         (f"tcp, {_clients(floor.clients)}", f"{number(floor.null_messages_s)} messages/s", ""),
         ("tcp, saturated", f"{number(floor.null_peak_messages_s)} messages/s", ""),
     ]
+    if floor.null_exchange_messages_s:
+        share = floor.null_exchange_messages_s / floor.link_messages_s
+        rate = f"{number(floor.null_exchange_messages_s)} messages/s"
+        null.append(("tcp, many requests an operation", rate, f"{share:.0%} of the bare link's peak"))
     if floor.ray_null_messages_s:
         ratio = floor.null_messages_s / floor.ray_null_messages_s
         rate = f"{number(floor.ray_null_messages_s)} messages/s"

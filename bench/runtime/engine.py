@@ -87,18 +87,18 @@ class Engine(Root):
         self.turn += 1
         self.mark_send = len(self.sends)
         self.mark_out = len(self.outs)
-        handler = self._messages.get(type(message))
-        if handler is None:
-            self._receive_other(source, message)
-        else:
-            handler(self, source, message)
+        try:
+            handler = self._messages[type(message)]
+        except KeyError:
+            handler = self._receive_other
+        handler(self, source, message)
         if self.writes or (
             self.unsynced_turn > self.synced_turn
             and (len(self.sends) > self.mark_send or len(self.outs) > self.mark_out)
         ):
             self.end()
 
-    def _receive_other(self, source: str, message: Any) -> None:
+    def _receive_other(self, ctx: Any, source: str, message: Any) -> None:
         """A message for a child."""
         if type(message) is not Scoped:
             raise ProtocolError(f"{type(self.node).__name__} got a {type(message).__name__}, which it does not declare")
@@ -216,11 +216,11 @@ class Engine(Root):
                 self.unsynced_turn = self.turn
                 self.write_sink(self.turn, writes)
         if self.unsynced_turn > self.synced_turn:
-            sends, outs = self.sends[self.mark_send :], self.outs[self.mark_out :]
-            if sends or outs:
-                del self.sends[self.mark_send :]
-                del self.outs[self.mark_out :]
-                self.held.append((self.unsynced_turn, sends, outs))
+            mark_send, mark_out = self.mark_send, self.mark_out
+            if len(self.sends) > mark_send or len(self.outs) > mark_out:
+                self.held.append((self.unsynced_turn, self.sends[mark_send:], self.outs[mark_out:]))
+                del self.sends[mark_send:]
+                del self.outs[mark_out:]
 
     def _storage_full(self) -> None:
         """The turn cannot be made durable, so nothing of it may be seen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -36,6 +37,7 @@ class Root:
         image: the disk as it is written, synced or not; ``disk_full``: writes are dropped with their turn.
         host: whatever the world wants to find again quickly.
         parental: this node has had children in this life.
+        monotonic: see :class:`Context`; asked once an operation, so there is no frame between it and the world's.
         at_end: who asked for a turn at the end of the batch.
         thaw: decodes in place what a child finds on disk.
     """
@@ -57,6 +59,7 @@ class Root:
         "incarnation",
         "mark_out",
         "mark_send",
+        "monotonic",
         "node",
         "outs",
         "parental",
@@ -79,6 +82,7 @@ class Root:
     ) -> None:
         self.world = world
         self.id = name
+        self.monotonic: Callable[[], int] = partial(world.monotonic_of, name)
         self.incarnation = incarnation
         self.node = node
         self.bootstrap = bootstrap
@@ -105,7 +109,8 @@ class Root:
 
     def at_batch_end(self) -> None:
         """See :class:`Context`."""
-        self._ask(self, self._batch_end)
+        if not self.at_end or self.at_end[-1][0] is not self:
+            self._ask(self, self._batch_end)
 
     def _ask(self, ctx: Root | Child, handler: Callable[[Any], None] | None) -> None:
         if handler is None:
@@ -121,10 +126,6 @@ class Root:
         if self._rng is None:
             self._rng = Random(self._rng_seed)
         return self._rng
-
-    def monotonic(self) -> int:
-        """See :class:`Context`."""
-        return self.world.monotonic_of(self.id)
 
     def wall(self) -> int:
         """See :class:`Context`."""

@@ -10,6 +10,9 @@ import msgspec
 from ..node import SECOND, Context, Durable, Fail, Node, Ok, on, on_request, on_timer
 from ..requests import Cas, Read, Write
 
+ROUNDS = 256
+"""Numbers of questions an operation has: one each time it is asked, so that an answer tells which time it is for."""
+
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A server has no parameters."""
@@ -24,8 +27,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         operation_timeout_s: seconds after which a client gives an operation up.
         retry_s: seconds without an answer after which it asks again; at most twice as many.
-        exchanges: questions that an operation asks, all at once; it ends when each has been answered. With one, what is
-            measured is operations; with many, messages.
+        exchanges: messages in which an operation is asked for, all at once; it ends when as many answers have come.
+            With one, what is measured is operations; with many, messages.
     """
 
     operation_timeout_s: float = 5.0
@@ -42,7 +45,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A client's operation, or one of several questions about it."""
+    """A client's operation, as often as it exchanges messages."""
 
     question: int
     request: Read | Write | Cas
@@ -91,8 +94,8 @@ class Client(Node):
     def start(self, ctx: Context, durable: Durable) -> None:
         """Choose a server."""
         self.server = ctx.bootstrap[ctx.rng.randrange(len(ctx.bootstrap))]
-        self.asked: dict[int, Ask] = {}  # questions without an answer
-        self.missing: dict[int, int] = {}  # operation -> how many of its questions these are
+        self.missing: dict[int, int] = {}  # question -> answers still to come
+        self.asked: dict[int, Ask] = {}  # the same questions
         self.looks: dict[int, int] = {}  # operation -> how often we have looked at it since it began
         self.looking = False
         self.exchanges = self.config.exchanges
@@ -102,43 +105,46 @@ class Client(Node):
     @on_request(Read, Write, Cas)
     def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
         """Send it, as often as an operation asks."""
-        self.missing[operation] = self.exchanges
         ctx.attempt(operation)
-        first = operation * self.exchanges
-        for question in range(first, first + self.exchanges):
-            message = self.asked[question] = Ask(question, request)
-            ctx.send(self.server, message)
+        self._ask(ctx, Ask(operation * ROUNDS, request))
         if not self.looking:
             self.looking = True
             ctx.set_timer("look", self.pause)
 
+    def _ask(self, ctx: Context, message: Ask) -> None:
+        self.asked[message.question] = message
+        self.missing[message.question] = self.exchanges
+        for _ in range(self.exchanges):
+            ctx.send(self.server, message)
+
     @on(Answer)
     def answer(self, ctx: Context, source: str, message: Answer) -> None:
-        """Done, if it is the last that was missing."""
-        if self.asked.pop(message.question, None) is None:
+        """Done, if it is the last that was missing. Answers that the network has doubled are not told apart."""
+        question = message.question
+        missing = self.missing.get(question)
+        if missing is None:
+            return  # it was asked anew since
+        if missing > 1:
+            self.missing[question] = missing - 1
             return
-        operation = message.question // self.exchanges
-        missing = self.missing[operation] = self.missing[operation] - 1
-        if not missing:
-            del self.missing[operation]
-            ctx.reply(operation, Ok(message.result))
+        del self.missing[question], self.asked[question]
+        ctx.reply(question // ROUNDS, Ok(message.result))
 
     @on_timer("look")
     def look(self, ctx: Context, key: Any) -> None:
-        """Ask again what was there already the last time: the message, or its answer, was lost. Or give up."""
-        self.looks = {operation: self.looks.get(operation, 0) + 1 for operation in self.missing}
-        for operation, looks in self.looks.items():
-            first = operation * self.exchanges
-            asked = [question for question in range(first, first + self.exchanges) if question in self.asked]
-            if looks > self.most_looks:
-                for question in asked:
-                    del self.asked[question]
-                del self.missing[operation]
-                ctx.reply(operation, Fail("no answer in time"))
-            elif looks > 1:
-                ctx.attempt(operation)
-                for question in asked:
-                    ctx.send(self.server, self.asked[question])
+        """Ask anew what was there already the last time: messages, or their answers, were lost. Or give up."""
+        self.looks = {question // ROUNDS: self.looks.get(question // ROUNDS, 0) + 1 for question in self.missing}
+        for question in list(self.missing):
+            operation, round_ = divmod(question, ROUNDS)
+            looks = self.looks[operation]
+            if looks > 1:
+                asked = self.asked.pop(question)
+                del self.missing[question]
+                if looks > self.most_looks:
+                    ctx.reply(operation, Fail("no answer in time"))
+                else:
+                    ctx.attempt(operation)
+                    self._ask(ctx, Ask(operation * ROUNDS + (round_ + 1) % ROUNDS, asked.request))
         self.looking = bool(self.missing)
         if self.looking:
             ctx.set_timer("look", self.pause)

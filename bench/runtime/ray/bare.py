@@ -4,7 +4,8 @@ Written independently of the runtime they are the yardstick of: asyncio streams,
 no failures, no engine. Each process is pinned to one core meanwhile (:func:`pin`), so that what is measured does not
 depend on where the kernel moves it. The bytes are the runtime's own (a test compares them): a header with checksum,
 life, sequence and time of sending, then the messages of one tick of the loop as a msgpack list of (source, target,
-message); a message is decoded to its Struct and handed to one call of a handler; one write a tick.
+message). What it does with a message is what anybody must: decode it as one of a tagged union, to its Struct; hand it
+to the handler of its type, in a call of its own; make the Struct of the answer and encode that. One write a tick.
 """
 
 from __future__ import annotations
@@ -34,13 +35,25 @@ Part = Callable[[str, bytes], Awaitable[bytes]]
 """(address of this machine, order) -> answer."""
 
 
-class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A message of the size of a client's request."""
+class Write(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """What a client asks for."""
 
-    number: int
-    session: str
     key: str
     value: bytes
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A client's request."""
+
+    question: int
+    request: Write
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """To a request."""
+
+    question: int
+    result: bytes | None
 
 
 class LinkOrder(msgspec.Struct, frozen=True):
@@ -126,52 +139,71 @@ async def connect(ip: str, port: int, on_frame: Frame) -> Stream:
 
 # --- the link ------------------------------------------------------------------------------------------------------
 
-_pings = msgspec.msgpack.Decoder(list[tuple[int, int, Ping]])
+_decode = msgspec.msgpack.Decoder(list[tuple[int, int, Ask | Answer]]).decode
+
+
+def dispatch(handlers: dict[type, Callable[[Stream, int, int, Any], None]], decode: Callable[[bytes], Any]) -> Frame:
+    """Each message of a frame goes to the handler of its type, in a call of its own: (stream, source, target, message).
+
+    ``decode``: of a body, to a list of (source, target, message).
+    """
+
+    def arrived(stream: Stream, stamp: int, body: bytes) -> None:
+        for source, target, message in decode(body):
+            handlers[type(message)](stream, source, target, message)
+
+    return arrived
 
 
 async def echo(ip: str, order: bytes) -> bytes:
-    """Answer each message with one like it."""
+    """Answer each request."""
 
-    def handle(stream: Stream, source: int, target: int, ping: Ping) -> None:
-        stream.send((target, source, Ping(ping.number, ping.session, ping.key, ping.value)))
+    def ask(stream: Stream, source: int, target: int, message: Ask) -> None:
+        stream.send((target, source, Answer(message.question, None)))
 
-    def arrived(stream: Stream, stamp: int, body: bytes) -> None:
-        for source, target, ping in _pings.decode(body):
-            handle(stream, source, target, ping)
-
-    return encode(await serve(ip, arrived))
+    return encode(await serve(ip, dispatch({Ask: ask}, _decode)))
 
 
 async def link(ip: str, order: bytes) -> bytes:
-    """(median s between answers, messages/s both ways together) of messages that go back and forth."""
-    plan = msgspec.msgpack.decode(order, type=LinkOrder)
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-    gaps: list[float] = []
-    began = last = perf_counter()
+    """(s a round trip, messages/s both ways together) of requests and answers, ``window`` of them under way.
 
-    def handle(stream: Stream, source: int, target: int, ping: Ping) -> None:
-        nonlocal last
-        now = perf_counter()
-        gaps.append(now - last)
-        last = now
-        if now - began < plan.length_s:
-            stream.send((0, 1, Ping(ping.number + 1, ping.session, ping.key, ping.value)))
-        elif not done.done():
-            done.set_result(None)
+    The round trip is the median time between two answers if one is under way alone, and 0 otherwise: where the rate
+    counts, nobody looks at the clock but once a frame.
+    """
+    plan = msgspec.msgpack.decode(order, type=LinkOrder)
+    done = asyncio.get_running_loop().create_future()
+    gaps: list[float] = []
+    answers = 0
+    last = perf_counter()
+    end = last + plan.length_s
+    request = Write("k1", bytes(16))
+
+    def answer(stream: Stream, source: int, target: int, message: Answer) -> None:
+        nonlocal answers
+        answers += 1
+        stream.send((0, 1, Ask(message.question + plan.window, request)))
+
+    handle = dispatch({Answer: answer}, _decode)
 
     def arrived(stream: Stream, stamp: int, body: bytes) -> None:
-        for source, target, ping in _pings.decode(body):
-            handle(stream, source, target, ping)
+        nonlocal last
+        now = perf_counter()
+        if now < end:
+            if plan.window == 1:
+                gaps.append(now - last)
+                last = now
+            handle(stream, stamp, body)
+        elif not done.done():
+            done.set_result(now)
 
     stream = await connect(plan.ip, plan.port, arrived)
     began = last = perf_counter()
-    for number in range(plan.window):
-        stream.send((0, 1, Ping(number, "c1.0123456789abcdef", "k1", bytes(16))))
-    await asyncio.wait_for(done, plan.length_s + 5)
-    rate = 2 * len(gaps) / (perf_counter() - began)
+    end = began + plan.length_s
+    for question in range(plan.window):
+        stream.send((0, 1, Ask(question, request)))
+    ended = await asyncio.wait_for(done, plan.length_s + 5)
     stream.transport.close()
-    return encode((sorted(gaps)[len(gaps) // 2], rate))
+    return encode((sorted(gaps)[len(gaps) // 2] if gaps else 0.0, 2 * answers / (ended - began)))
 
 
 async def stop(ip: str, order: bytes) -> bytes:

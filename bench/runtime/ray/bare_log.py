@@ -1,8 +1,10 @@
 """A part of the floor: a bare replicated log, of a leader and two followers, with group commit and fdatasync.
 
-Independent of the runtime and pinned to cores, as :mod:`.bare` is. What a tick of the loop brought is one group: sent
-to the followers, then appended and synced on the loop itself, which costs a fast disk least; while a disk is at it, the
-next group gathers in the sockets.
+Independent of the runtime and pinned to cores, as :mod:`.bare` is, and with messages treated as there: a request and
+its answer are a message each, encoded, decoded as one of a tagged union, and handled in a call of its own; so is what
+leader and followers tell each other, once a group. What a tick of the loop brought is one group: sent to the followers,
+then appended and synced on the loop itself, which costs a fast disk least; while a disk is at it, the next group
+gathers in the sockets. An entry is a key and a value, and nothing is done with it but to keep it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from time import perf_counter
 
 import msgspec
 
-from .bare import Frame, Part, Stream, connect, encode, opened, serve
+from .bare import Part, Stream, connect, dispatch, encode, opened, serve
 
 MOST_TIMES = 100_000
 
@@ -35,6 +37,40 @@ class ClientsOrder(msgspec.Struct, frozen=True):
     warmup_s: float
     length_s: float
     value: bytes = bytes(16)
+
+
+class Request(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A client, the source, asks that this be stored."""
+
+    operation: int
+    key: str
+    value: bytes
+
+
+class Done(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """To a client: a majority has it on disk."""
+
+    operation: int
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of the log."""
+
+    key: str
+    value: bytes
+
+
+class Append(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """To a follower: entries up to number ``last``."""
+
+    last: int
+    entries: list[Entry]
+
+
+class Stored(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Of a follower: entries up to number ``last`` are on its disk."""
+
+    last: int
 
 
 class LogFile:
@@ -76,10 +112,7 @@ class LogFile:
         self._fd = -1
 
 
-_groups = msgspec.msgpack.Decoder(list[tuple[int, list[bytes]]])
-_requests = msgspec.msgpack.Decoder(list[list[tuple[int, bytes]]])
-_numbers = msgspec.msgpack.Decoder(list[int])
-_answers = msgspec.msgpack.Decoder(list[list[int]])
+_decode = msgspec.msgpack.Decoder(list[tuple[int, int, Request | Done | Append | Stored]]).decode
 
 
 async def follower(ip: str, order: bytes) -> bytes:
@@ -88,19 +121,18 @@ async def follower(ip: str, order: bytes) -> bytes:
     leaders: list[Stream] = []
 
     def synced(last: int) -> None:
-        leaders[0].send(last)
+        leaders[0].send((1, 0, Stored(last)))
         leaders[0].flush()
 
     log = LogFile(plan.path, synced)
     opened.append(log)
 
-    def entries(stream: Stream, stamp: int, body: bytes) -> None:
+    def append(stream: Stream, source: int, target: int, message: Append) -> None:
         if not leaders:
             leaders.append(stream)
-        for last, values in _groups.decode(body):
-            log.append(last, encode(values))
+        log.append(message.last, encode(message.entries))
 
-    return encode(await serve(ip, entries))
+    return encode(await serve(ip, dispatch({Append: append}, _decode)))
 
 
 _leaders: list[LogFile] = []
@@ -111,53 +143,49 @@ async def leader(ip: str, order: bytes) -> bytes:
     """Number requests, append and replicate those of one tick together, answer what a majority has on disk."""
     plan = msgspec.msgpack.decode(order, type=LogOrder)
     durable = [0] * (1 + len(plan.followers))
-    waiting: list[tuple[Stream, int]] = []  # of entries committed + 1, + 2 ...
-    fresh: list[bytes] = []
+    waiting: list[tuple[Stream, int, int]] = []  # of entries committed + 1, + 2 ...
+    fresh: list[Entry] = []
     last = committed = 0
 
     def advance(who: int, index: int) -> None:
         nonlocal committed
-        durable[who] = index
+        durable[who] = max(durable[who], index)
         reached = sorted(durable)[len(durable) // 2]
         if reached > committed:
-            answers: dict[int, tuple[Stream, list[int]]] = {}
-            for stream, client in waiting[: reached - committed]:
-                answers.setdefault(id(stream), (stream, []))[1].append(client)
+            for stream, client, operation in waiting[: reached - committed]:
+                stream.send((0, client, Done(operation)))
             del waiting[: reached - committed]
             committed = reached
-            for stream, clients in answers.values():
-                stream.send(clients)
 
     log = LogFile(plan.path, lambda index: advance(0, index))
     opened.append(log)
     _leaders[:] = [log]
 
-    def acknowledged(who: int) -> Frame:
-        return lambda stream, stamp, body: advance(who, max(_numbers.decode(body)))
+    async def follow(who: int, ip: str, port: int) -> Stream:
+        def stored(stream: Stream, source: int, target: int, message: Stored) -> None:
+            advance(who, message.last)
 
-    followers = [
-        await connect(address[0], address[1], acknowledged(who)) for who, address in enumerate(plan.followers, 1)
-    ]
+        return await connect(ip, port, dispatch({Stored: stored}, _decode))
+
+    followers = [await follow(who, *address) for who, address in enumerate(plan.followers, 1)]
 
     def flush() -> None:
         nonlocal last
-        values = fresh[:]
+        entries = fresh[:]
         fresh.clear()
-        last += len(values)
-        for each in followers:
-            each.send((last, values))
+        last += len(entries)
+        for who, each in enumerate(followers, 1):
+            each.send((0, who, Append(last, entries)))
             each.flush()
-        log.append(last, encode(values))
+        log.append(last, encode(entries))
 
-    def request(stream: Stream, stamp: int, body: bytes) -> None:
+    def request(stream: Stream, source: int, target: int, message: Request) -> None:
         if not fresh:
             asyncio.get_running_loop().call_soon(flush)
-        for requests in _requests.decode(body):
-            for client, value in requests:
-                fresh.append(value)
-                waiting.append((stream, client))
+        fresh.append(Entry(message.key, message.value))
+        waiting.append((stream, source, message.operation))
 
-    return encode(await serve(ip, request))
+    return encode(await serve(ip, dispatch({Request: request}, _decode)))
 
 
 async def clients(ip: str, order: bytes) -> bytes:
@@ -166,15 +194,15 @@ async def clients(ip: str, order: bytes) -> bytes:
     ended = 0
     over = False
 
-    def answer(stream: Stream, stamp: int, body: bytes) -> None:
+    def done(stream: Stream, source: int, target: int, message: Done) -> None:
         nonlocal ended
-        for numbers in _answers.decode(body):
-            ended += len(numbers)
-            if not over:
-                stream.send([(number, plan.value) for number in numbers])
+        ended += 1
+        if not over:
+            stream.send((target, 0, Request(message.operation + 1, "k1", plan.value)))
 
-    stream = await connect(plan.ip, plan.port, answer)
-    stream.send([(number, plan.value) for number in range(plan.clients)])
+    stream = await connect(plan.ip, plan.port, dispatch({Done: done}, _decode))
+    for number in range(plan.clients):
+        stream.send((number, 0, Request(0, "k1", plan.value)))
     await asyncio.sleep(plan.warmup_s)
     before, began = ended, perf_counter()
     await asyncio.sleep(plan.length_s)

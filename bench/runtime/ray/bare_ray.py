@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .bare import Part, Ping
+from .bare import Answer, Ask, Part, Write
 from .raylink import dump_handle, load_handle
 from .seat import answers
 
@@ -29,9 +29,9 @@ WINDOW = 256
 """Messages under way at once where the rate is measured, as in :mod:`.bare`."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_frames = msgspec.msgpack.Decoder(list[tuple[int, int, Ping]])
+_frames = msgspec.msgpack.Decoder(list[tuple[int, int, Ask | Answer]])
 
-OnPing = Callable[["Line", Ping], None]
+OnMessage = Callable[["Line", Any], None]
 
 
 class LineOrder(msgspec.Struct, frozen=True):
@@ -47,18 +47,18 @@ class LineOrder(msgspec.Struct, frozen=True):
 class Line:
     """One direction; what is queued in one tick of the loop, and while calls are under way, leaves as one call."""
 
-    def __init__(self, order: LineOrder, on_ping: OnPing) -> None:
-        self.on_ping = on_ping
+    def __init__(self, order: LineOrder, on_message: OnMessage) -> None:
+        self.on_message = on_message
         self.failed: BaseException | None = None
         self._peer = load_handle(order.peer)
         self._most = order.in_flight
         self._calls = 0
-        self._out: list[tuple[int, int, Ping]] = []
+        self._out: list[tuple[int, int, Any]] = []
         self._due = False
 
-    def send(self, ping: Ping) -> None:
+    def send(self, message: Any) -> None:
         """Queue one message."""
-        self._out.append((0, 1, ping))
+        self._out.append((0, 1, message))
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -81,17 +81,17 @@ _line: list[Line] = []
 
 
 async def echo(ip: str, order: bytes) -> bytes:
-    """From now on, answer each message with one like it."""
+    """From now on, answer each request."""
     plan = msgspec.msgpack.decode(order, type=LineOrder)
-    _line[:] = [Line(plan, lambda line, ping: line.send(Ping(ping.number, ping.session, ping.key, ping.value)))]
+    _line[:] = [Line(plan, lambda line, ask: line.send(Answer(ask.question, None)))]
     return _encode(None)
 
 
 async def take(ip: str, order: bytes) -> bytes:
     """Messages of the other side."""
     for line in _line:
-        for _, _, ping in _frames.decode(order):
-            line.on_ping(line, ping)
+        for _, _, message in _frames.decode(order):
+            line.on_message(line, message)
     return b""
 
 
@@ -106,17 +106,18 @@ async def link(ip: str, order: bytes) -> bytes:
 async def _volley(plan: LineOrder, window: int, length_s: float) -> tuple[list[float], float]:
     """(gaps between answers, messages/s) of ``window`` messages that go back and forth for ``length_s``."""
     done = asyncio.Event()
+    request = Write("k1", bytes(16))
     gaps: list[float] = []
     under_way = window
     began = last = perf_counter()
 
-    def answered(line: Line, ping: Ping) -> None:
+    def answered(line: Line, answer: Answer) -> None:
         nonlocal last, under_way
         now = perf_counter()
         gaps.append(now - last)
         last = now
         if now - began < length_s:
-            line.send(Ping(ping.number + 1, ping.session, ping.key, ping.value))
+            line.send(Ask(answer.question + window, request))
         else:
             under_way -= 1
             if not under_way:
@@ -124,8 +125,8 @@ async def _volley(plan: LineOrder, window: int, length_s: float) -> tuple[list[f
 
     line = Line(plan, answered)
     _line[:] = [line]
-    for number in range(window):
-        line.send(Ping(number, "c1.0123456789abcdef", "k1", bytes(16)))
+    for question in range(window):
+        line.send(Ask(question, request))
     await asyncio.wait_for(done.wait(), length_s + 5)
     if line.failed is not None:
         raise line.failed

@@ -30,6 +30,9 @@ NULL_WARMUP_S = 0.2
 """Seconds at the start of the null protocol that do not count."""
 NULL_CLIENTS = 64
 """Clients that saturate the null protocol."""
+EXCHANGES, EXCHANGING = 64, 16
+"""Requests an operation, all under way at once, and clients, where messages count and not operations: together as many
+under way as the largest of ``WINDOWS``."""
 WINDOWS = (16, 64, 256, 1024)
 """Messages under way on the bare link where its rate is measured."""
 LOG_CLIENTS = (1, 16, 64, 256)
@@ -106,6 +109,7 @@ def measure(
         shutil.rmtree(folder, ignore_errors=True)
     ray_rtt, ray_rate = _ray_link(session, say) if whole else (0.0, 0.0)
     ray_null = _null_rate(session, clients, lengths, say, "ray") if whole else 0.0
+    exchange = _null_rate(session, EXCHANGING, lengths, say, exchanges=EXCHANGES) if whole else 0.0
     return Floor(
         clients=clients,
         link_rtt_s=rtt,
@@ -114,6 +118,7 @@ def measure(
         pinned=pinned,
         null_messages_s=null,
         null_peak_messages_s=peak,
+        null_exchange_messages_s=exchange,
         log_ops_s=dict(log)[clients],
         log_clients=log,
         fsync_p50_s=fsync[0],
@@ -252,22 +257,29 @@ def _null(session: RaySession, clients: int, lengths: Lengths, say: Say, peak: f
 
 
 def _null_rate(
-    session: RaySession, clients: int, lengths: Lengths, say: Say, link: Literal["tcp", "ray"] = "tcp"
+    session: RaySession,
+    clients: int,
+    lengths: Lengths,
+    say: Say,
+    link: Literal["tcp", "ray"] = "tcp",
+    exchanges: int = 1,
 ) -> float:
-    """Messages/s of the null protocol over links of one kind."""
+    """Messages/s of the null protocol over links of one kind; ``exchanges``: requests an operation."""
     over = " over actor calls" if link == "ray" else ""
+    over += f", {exchanges} requests an operation" if exchanges > 1 else ""
     say(f"the null protocol{over}, {clients} client{'s' if clients > 1 else ''}")
     trial = Trial(
         protocol="null",
         runtime="ray",
         nodes=1,
         link=link,
+        params={"exchanges": exchanges},
         duration=round(lengths.null * 1e9),
         workload=Workload(clients=clients, mix=PRESETS["write-only"]),
     )
     completed, start = session.run(trial).history.completed, round(NULL_WARMUP_S * 1e9)
     counted = int(((completed >= start) & (completed < trial.duration)).sum())
-    return 2 * counted / (lengths.null - NULL_WARMUP_S)
+    return 2 * exchanges * counted / (lengths.null - NULL_WARMUP_S)
 
 
 def _ray_link(session: RaySession, say: Say) -> tuple[float, float]:

@@ -124,15 +124,21 @@ class Generator:
         else:
             self._hand_over(node, operation, request)
 
-    def reply(self, operation: int, outcome: Outcome) -> None:
-        """A client has ended an operation."""
+    def reply(self, operation: int, outcome: Outcome) -> tuple[int, Any] | None:
+        """A client has ended an operation; the next one for it, (operation, request), if that is at once."""
         now = monotonic_ns() - self._started
         client = self.load.finish(operation, outcome, now)
-        if client < 0:
-            return
-        if self._probing:
-            if operation not in self._probes:
-                return  # begun before the heal: that it ends says nothing about what is begun now
+        if self._closed_loop and client >= 0 and now < self._duration and not self._probing and not self._over:
+            if self._clients[client].engine is not None:
+                return self.load.start(client, now, now)
+            self._again(client)
+        elif self._probing and client >= 0:
+            self._probed(operation, outcome, client)
+        return None
+
+    def _probed(self, operation: int, outcome: Outcome, client: int) -> None:
+        """An operation has ended in the liveness phase."""
+        if operation in self._probes:  # else it began before the heal: its end says nothing about what is begun now
             self._probes.remove(operation)
             if type(outcome) is Ok:
                 self._wanted[client] -= 1
@@ -140,16 +146,11 @@ class Generator:
                 self._again(client)
             elif all(left <= 0 for left in self._wanted.values()):
                 self._served.set()
-        elif self._closed_loop and now < self._duration:
-            node = self._clients[client]
-            if node.engine is None:
-                self._again(client)
-            elif not self._over and (begun := self.load.start(client, now, now)) is not None:
-                self._hand_over(node, *begun)
 
     def refused(self, operation: int) -> None:
         """The client died before it took the operation up."""
-        self.reply(operation, Fail("the client is down"))
+        following = self.reply(operation, Fail("the client is down"))
+        assert following is None, "nobody is there to be asked"
 
     def _again(self, client: int) -> None:
         """The next operation of a closed loop, or of a probe."""

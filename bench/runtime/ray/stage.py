@@ -59,10 +59,8 @@ class Stage:
         self._conditions = Conditions()
         self._inbox: list[tuple[int, Any, Any]] = []  # messages as they come; of other kinds (-kind, node, (a, b))
         self._ticking = False
-        self._answering: LocalNode | None = None  # the client whose answers reach the load now
         self._alone = len(plan.nodes) == 1 and not plan.generate and not plan.early
         self._to_sync: LocalNode | None = None
-        self._patience = 0  # operations that it may still be given in this tick
         self._marked: dict[str, asyncio.Event] = {}
         self._broken = False
         self._saving = False
@@ -138,9 +136,9 @@ class Stage:
                 if -kind == REQUEST and self.generator is not None:
                     self.generator.refused(what[0])
 
-    def _whose(self, arrival: tuple[int, Any, Any]) -> LocalNode:
+    def _whose(self, arrival: tuple[int, Any, Any]) -> LocalNode | None:
         first, target, _ = arrival
-        return self._by_number[target] if first >= 0 else target
+        return self._by_number.get(target) if first >= 0 else target
 
     def close(self) -> None:
         """Leave: nothing moves any more, and nothing of the trial is left in this process."""
@@ -186,16 +184,8 @@ class Stage:
             self._loop.call_soon(self._tick)
 
     def hand_over(self, node: LocalNode, operation: int, request: Any) -> None:
-        """The load asks a client for an operation: within this tick if it follows an answer of this tick."""
-        engine = node.engine
-        if self._answering is not node or engine is None or not self._patience:
-            self.arrive(node, REQUEST, operation, request)
-            return
-        self._patience -= 1
-        try:
-            engine.request(operation, request)
-        except Exception as error:
-            self._failed(node, error)
+        """The load asks a client for an operation."""
+        self.arrive(node, REQUEST, operation, request)
 
     def _tick(self) -> None:
         inbox, generator = self._inbox, self.generator
@@ -211,11 +201,16 @@ class Stage:
                     self._turn(target, -source, *what)
                 continue
             if target != there:  # what follows need not be looked up again for a run of messages to one node
-                node = nodes[target]
-                if not self._ready(touched, node, MESSAGE, names[source], what):
+                if (found := nodes.get(target)) is None:
+                    self.wires.stale += 1  # not for us
                     there = -1
                     continue
-                engine, there = node.engine, target
+                node, engine = found, found.engine
+                fresh = engine is None or node.paused or not node.touched
+                if fresh and not self._ready(touched, node, MESSAGE, names[source], what):
+                    there = -1
+                    continue
+                there = target
             assert engine is not None
             try:
                 engine.receive(names[source], what)
@@ -224,8 +219,9 @@ class Stage:
                 there = -1
                 continue
             if engine.outs and generator is not None:
-                self._answer(node, engine)
-                there = -1
+                self._answer(node, engine, generator)
+                if node.engine is None:
+                    there = -1
         self._end(touched)
         self._ticking = bool(inbox)
         if inbox:
@@ -275,7 +271,7 @@ class Stage:
             self._failed(node, error)
             return
         if engine.outs and self.generator is not None:
-            self._answer(node, engine)
+            self._answer(node, engine, self.generator)
 
     def _end(self, touched: list[LocalNode]) -> None:
         """End the batch of these nodes: what they have to say leaves, or waits for the disk."""
@@ -301,30 +297,37 @@ class Stage:
         if self._to_sync:
             self._sync_here()
 
-    def _answer(self, node: LocalNode, engine: Engine) -> None:
-        """Let a client's answers reach the load at once, so that the next operation is part of this tick."""
-        assert node.wal is not None and self.generator is not None
+    def _answer(self, node: LocalNode, engine: Engine, generator: Generator) -> None:
+        """Let a client's answers reach the load at once, and what it asks for next be part of this tick."""
+        assert node.wal is not None
         if engine.synced_turn > node.wal.durable_turn and not self.plan.unchecked:
             self._premature(node, engine.synced_turn, node.wal.durable_turn)
             return
-        reply = self.generator.reply
-        self._answering = node
-        self._patience = MOST  # a client that answers without asking anybody must not keep us here for ever
+        patience = MOST  # a client that answers without asking anybody must not keep us here for ever
         while (outs := engine.outs) and node.engine is engine:
             engine.outs = []
             engine.mark_out = 0
             for kind, what, value in outs:
                 if kind == REPLY:
-                    reply(what, value)
+                    following = generator.reply(what, value)
+                    if following is None:
+                        continue
+                    if node.engine is not engine or not patience:
+                        self.arrive(node, REQUEST, *following)
+                        continue
+                    patience -= 1
+                    try:
+                        engine.request(*following)
+                    except Exception as error:
+                        self._failed(node, error)
                 elif kind == FENCE:
                     self.events.put_nowait(Event("fence", what, node.name))
-        self._answering = None
 
     def _hand_out(self, node: LocalNode, outs: list[tuple[int, Any, Any]]) -> None:
         for kind, what, value in outs:
             if kind == REPLY:
-                if self.generator is not None:
-                    self.generator.reply(what, value)
+                if self.generator is not None and (following := self.generator.reply(what, value)) is not None:
+                    self.arrive(node, REQUEST, *following)
             elif kind == FENCE:
                 self.events.put_nowait(Event("fence", what, node.name))
 

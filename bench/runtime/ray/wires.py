@@ -52,11 +52,8 @@ Arrive = Callable[[LocalNode, int, Any, Any], None]
 """(node, kind, a, b): something arrived; see :mod:`.local` for the kinds."""
 ArriveAll = Callable[[list[Entry]], None]
 """(messages): as many arrived, each from and for a node by its number."""
-Way = tuple[int, Callable[[Entry], None], bool]
-"""To a node elsewhere, when nothing is in the way: its number, what puts an entry into the next frame there, and
-whether it is a server."""
 
-_source, _target = itemgetter(0), itemgetter(1)
+_source = itemgetter(0)
 
 
 class Route:
@@ -102,7 +99,7 @@ class Wires:
             kind: class of the nodes here.
             nodes: those that live here.
             arrive: called with each message that was delayed and each broken stream.
-            arrive_all: called with all messages of a frame that pass at once, and are for nodes here.
+            arrive_all: called with all messages of a frame that pass at once; some may not be for nodes here.
         """
         self.outbound: dict[str, Link] = {}
         self.inbound: dict[str, Incoming] = {}
@@ -124,10 +121,8 @@ class Wires:
         self._numbers = {name: number for number, name in enumerate(self._names)}
         self._servers = frozenset(plan.servers)
         self._local = {node.number: node for node in nodes.values()}
-        self._here = frozenset(self._local)
         self._scoped = False  # a node here has had children
         self._routes: dict[str, dict[str, Route]] = {}
-        self._ways: dict[str, dict[str, Way]] = {name: {} for name in nodes}
         self._injectors: dict[tuple[int, int], Injector] = {}
         self._inject = False
         self._bandwidth = plan.trial.network.bandwidth
@@ -215,7 +210,7 @@ class Wires:
 
     def _set_ways(self) -> None:
         for name, routes in self._routes.items():
-            self._ways[name] = {
+            self._nodes[name].ways = {
                 other: (route.number, self._out[route.link].append, route.to_server)
                 for other, route in routes.items()
                 if route.link is not None and route.local is None and not route.cut
@@ -244,21 +239,23 @@ class Wires:
         except BadFrame as error:
             self._undecodable(stream, error)
             return
-        local, here = self._local, self._here
-        if not (speakers.issuperset(map(_source, entries)) and here.issuperset(map(_target, entries))):
+        if not speakers.issuperset(map(_source, entries)):
             said = len(entries)
-            entries = [entry for entry in entries if entry[0] in speakers and entry[1] in here]
-            self.stale += said - len(entries)  # not for us, or said in another's name
-            if not entries:
-                return
+            entries = [entry for entry in entries if entry[0] in speakers]
+            self.stale += said - len(entries)  # said in another's name
         if kind == PLAIN and not self._inject:
-            self._arrive_all(entries)
-            self._to_handle(len(body))
+            if entries:
+                self._arrive_all(entries)
+                self._to_handle(len(body))
             return
         sent = stamp if stream.same_clock else monotonic_ns()
         arrived = 0
         for source, target, message in entries:
-            arrived += self._injected(local[target], source, message, sent)
+            node = self._local.get(target)
+            if node is None:
+                self.stale += 1
+            else:
+                arrived += self._injected(node, source, message, sent)
         if arrived:
             self._to_handle(len(body))
 
@@ -344,14 +341,17 @@ class Wires:
 
     def send(self, node: LocalNode, sends: list[tuple[str, Any]]) -> None:
         """Queue messages of a node; :meth:`flush` lets them leave."""
-        number, ways = node.number, self._ways[node.name]
+        number, ways = node.number, node.ways
         to_servers = nowhere = 0
         if node.engine is None or node.engine.parental:
             self._scoped = True
+        last = None
         for to, message in sends:
-            way = ways.get(to)
+            if to is not last:
+                way, last = ways.get(to), to
+                if way is not None:
+                    there, queue, to_server = way
             if way is not None:
-                there, queue, to_server = way
                 queue((number, there, message))
                 to_servers += to_server
             else:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Any, ClassVar
 
+import msgspec
+
 from ...node import SECOND, Context, Durable, Fail, Node, Ok, on, on_disconnect, on_request, on_timer
 from ...requests import Cas, Read, Write
 from .config import ClientConfig
@@ -20,22 +22,20 @@ from .messages import ClientRequest, Deposed, Done, Refused
 NEVER = 1 << 63
 
 
-class Pending:
+class Pending(msgspec.Struct, gc=False):
     """One operation under way: what it asks, in which session, where it was last sent.
 
     At ``due`` (ns) it is asked again, and from ``deadline`` on no more.
     """
 
-    __slots__ = ("deadline", "due", "hinted", "message", "retries", "server", "session")
-
-    def __init__(self, message: ClientRequest, session: str, deadline: int) -> None:
-        self.message = message
-        self.session = session
-        self.deadline = deadline
-        self.due = NEVER
-        self.server = ""
-        self.hinted = False  # following a hint; the next one waits, for two servers may name each other
-        self.retries = 0
+    message: ClientRequest
+    session: str
+    deadline: int
+    due: int = NEVER
+    server: str = ""
+    hinted: bool = False
+    """Following a hint; the next one waits, for two servers may name each other."""
+    retries: int = 0
 
 
 class Client(Node):
@@ -84,7 +84,7 @@ class Client(Node):
         pending.server = server
         ctx.attempt(operation)
         ctx.send(server, pending.message)
-        due = now + (self.retry << min(pending.retries, 3))
+        due = now + (self.retry << min(pending.retries, 3) if pending.retries else self.retry)
         self._wait(ctx, operation, pending, due if due < pending.deadline else pending.deadline, now)
 
     def _wait(self, ctx: Context, operation: int, pending: Pending, due: int, now: int) -> None:
@@ -99,13 +99,12 @@ class Client(Node):
     @on(Done)
     def done(self, ctx: Context, source: str, message: Done) -> None:
         """The operation took effect exactly once, however often it was sent."""
-        pending = self.pending.get(message.operation)
+        pending = self.pending.pop(message.operation, None)
         if pending is None:
             return
         self.leader = source
         if pending.session:
             self.idle.append(pending.session)
-        del self.pending[message.operation]
         ctx.reply(message.operation, Ok(message.result))
 
     @on(Refused)

@@ -462,9 +462,10 @@ class Server(Node):
     def _learn_commit(self, ctx: Context, index: int) -> None:
         if index > self.commit:
             self.commit = index
+        log, apply = self.log, self.machine.apply
         while self.applied < self.commit:
+            result = apply(log[self.applied].command)
             self.applied += 1
-            result = self.machine.apply(self.log[self.applied - 1].command)
             client = self.waiting.pop(self.applied, None)
             if client is not None:
                 ctx.send(client[0], Done(client[1], result))

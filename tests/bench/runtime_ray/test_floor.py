@@ -15,12 +15,14 @@ import pytest
 from bench.faults.spec import Crash
 from bench.run import floor_of, run_trial
 from bench.runtime.ray import bare, bare_log, codec, precision
-from bench.runtime.ray.bare import LinkOrder, Ping, Stream, connect, encode
+from bench.runtime.ray.bare import Answer, Ask, LinkOrder, Stream, Write, connect, encode
 from bench.runtime.ray.bare_log import ClientsOrder, LogOrder
 from bench.runtime.ray.floor import DELAYS, WINDOWS, measure
 from bench.runtime.ray.precision import DelayOrder, TimerOrder
 from bench.trial import Trial
 from bench.workload.spec import PRESETS, Workload
+from protocols import requests
+from protocols.null import nodes
 
 if TYPE_CHECKING:
     from bench.runtime.ray.session import RaySession
@@ -48,9 +50,13 @@ def test_the_yardstick_uses_nothing_of_the_runtime(module: Any, own: set[str]) -
 
 
 def test_its_bytes_are_those_of_the_runtime() -> None:
-    entries = [(0, 1, Ping(number, "c1.0123456789abcdef", "k1", bytes(16))) for number in range(3)]
+    """And those of the null protocol: what is compared with it is the same messages."""
+    asks = [(0, 1, Ask(number, Write("k1", bytes(16)))) for number in range(3)]
+    entries: list[Any] = [*asks, (1, 0, Answer(7, None))]
     kind, body = codec.encode_entries(list(entries))
     assert body == encode(entries)
+    theirs = [(0, 1, nodes.Ask(number, requests.Write("k1", bytes(16)))) for number in range(3)]
+    assert codec.encode_entries([*theirs, (1, 0, nodes.Answer(7, None))])[1] == body
     assert bare.HEADER.format == codec.HEADER.format
     assert bare.frame(77, 5, 123, body) == codec.frame(77, kind, 1, 5, 123, body)
 
@@ -77,8 +83,8 @@ def test_messages_go_back_and_forth(run: Any) -> None:
         port = decode(await bare.echo(HERE, b""))
         return [decode(await bare.link(HERE, encode(LinkOrder(HERE, port, window, 0.05)))) for window in (1, 64)]
 
-    (rtt, alone), (_, together) = run(volley())
-    assert 0 < rtt < 0.05
+    (rtt, alone), (none, together) = run(volley())
+    assert 0 < rtt < 0.05 and none == 0
     assert together > alone > 1 / 0.05
 
 
@@ -90,7 +96,7 @@ def test_a_damaged_frame_ends_the_stream(run: Any) -> None:
         port = decode(await bare.echo(HERE, b""))
         stream = await connect(HERE, port, lambda *_: None)
         stream.connection_lost = lambda error: ended.set()  # type: ignore[method-assign]
-        data = bytearray(bare.frame(0, 1, 0, encode([(0, 1, Ping(1, "s", "k", b""))])))
+        data = bytearray(bare.frame(0, 1, 0, encode([(0, 1, Ask(1, Write("k", b"")))])))
         data[-1] ^= 1
         stream.transport.write(bytes(data))
         await asyncio.wait_for(ended.wait(), 5)

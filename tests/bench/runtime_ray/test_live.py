@@ -17,7 +17,7 @@ from bench.faults.spec import Crash, FullDisk, Nemesis, Partition, Pause, PowerL
 from bench.history import OK
 from bench.history.history import READ
 from bench.run import run_trial
-from bench.runtime.ray import session as session_module
+from bench.runtime.ray import liverun as liverun_module
 from bench.runtime.ray import supervisor
 from bench.runtime.ray.session import RaySession
 from bench.trial import Trial
@@ -179,8 +179,8 @@ def test_a_full_disk_crashes_nobodys_protocol(ray_session: RaySession) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "ANSWER_S", 1.5)
-    monkeypatch.setattr(session_module, "ANSWER_S", 1.5)
-    monkeypatch.setattr(session_module, "PROBE_MARGIN_S", 0.5)
+    monkeypatch.setattr(liverun_module, "ANSWER_S", 1.5)
+    monkeypatch.setattr(liverun_module, "PROBE_MARGIN_S", 0.5)
 
 
 def fails(ray_session: RaySession, number: int, name: str, match: str) -> float:

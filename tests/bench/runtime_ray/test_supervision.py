@@ -21,7 +21,7 @@ from bench.errors import HarnessError
 from bench.faults.spec import Pause
 from bench.history.history import NEVER
 from bench.history.storage import read_history
-from bench.runtime.ray import session as session_module
+from bench.runtime.ray import liverun as liverun_module
 from bench.runtime.ray import watch as watch_module
 from bench.runtime.ray.liverun import LiveRun
 from bench.runtime.ray.seat import answers
@@ -263,7 +263,7 @@ def trial(**changes: object) -> Trial:
 
 
 def test_a_phase_that_never_ends_is_ended(ray_session: RaySession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "CREATE_S", 0.2)
+    monkeypatch.setattr(liverun_module, "CREATE_S", 0.2)
     monkeypatch.setattr(watch_module, "GRACE_S", 1.0)
 
     def stuck(text: str) -> None:
@@ -283,7 +283,7 @@ def test_another_thread_than_the_main_one_is_set_free_too(
     ray_session: RaySession, monkeypatch: pytest.MonkeyPatch, waits: str
 ) -> None:
     """It gets no signals: it looks, or finds the processes that it waits for dead."""
-    monkeypatch.setattr(session_module, "CREATE_S", 0.2)
+    monkeypatch.setattr(liverun_module, "CREATE_S", 0.2)
     monkeypatch.setattr(watch_module, "GRACE_S", 1.0)
     monkeypatch.setattr(watch_module, "_AGAIN_S", 1.0)
     errors: list[BaseException] = []
@@ -296,7 +296,7 @@ def test_another_thread_than_the_main_one_is_set_free_too(
         return ""
 
     monkeypatch.setattr(LiveRun, "_liveness", stuck)
-    monkeypatch.setattr(session_module, "PROBE_MARGIN_S", 0.1)
+    monkeypatch.setattr(liverun_module, "PROBE_MARGIN_S", 0.1)
 
     def run() -> None:
         try:
