@@ -124,18 +124,21 @@ def invalid(words: str, *rows: int) -> Decision:
 
 
 def fewest(values: Sequence[int], violates: Callable[[Sequence[int]], bool]) -> list[int]:
-    """Few of the values that still violate, all of them together doing so; past :data:`SHRINK_S` merely fewer."""
+    """Few of the values that still violate, all of them together doing so; past :data:`SHRINK_S` merely fewer.
+
+    If the values without one violate nothing, so do fewer without it: one pass over single ones is enough.
+    """
     until = monotonic() + SHRINK_S
     kept = list(values)
     size = max(1, len(kept) // 2)
     while True:
-        shrunk, at = False, 0
+        at = 0
         while at < len(kept) and monotonic() < until:
             rest = kept[:at] + kept[at + size :]
             if violates(rest):
-                kept, shrunk = rest, True
+                kept = rest
             else:
                 at += size
-        if monotonic() >= until or (size == 1 and not shrunk):
+        if monotonic() >= until or size == 1:
             return kept
         size = max(1, size // 2)

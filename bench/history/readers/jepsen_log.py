@@ -1,7 +1,8 @@
 """The log of a Jepsen run, as Porcupine keeps those of etcd: ``INFO  jepsen.util - 0	:invoke	:write	3``.
 
 Newer ones say ``INFO [jepsen worker 0] jepsen.util: 0 :invoke :write 3``, and ``history.txt`` only what follows that;
-after the value of one that did not end ok there may be an error. Lines of ``:nemesis`` and of other loggers are skipped.
+after the value of one that did not end ok there may be an error. Lines of ``:nemesis`` and of other
+loggers are skipped.
 """
 
 from __future__ import annotations
