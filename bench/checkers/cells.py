@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..history.history import FAIL, INFO, NEVER, NIL
 from ..history.operations import MISSING, Operation
 from .decision import Decision
-from .queues import Describe
+from .pairs import Describe
 from .sequential import Model, filled
 from .steps import Step
 

@@ -47,13 +47,13 @@ def shrink(calls: Sequence[Call], stuck: Call, machine: Machine) -> list[Call]:
     kept = [call for call in past if not call.optional]
     size = max(1, len(kept) // 2)
     while True:
-        shrunk, at = False, 0  # from the beginning: what is old matters least
+        at = 0  # from the beginning: what is old matters least
         while at < len(kept) and monotonic() < deadline:
             rest = kept[:at] + kept[at + size :]
             if rest and violates({id(call) for call in rest}):
-                kept, shrunk = rest, True
+                kept = rest
             else:
                 at += size
-        if monotonic() >= deadline or (size == 1 and not shrunk):
+        if monotonic() >= deadline or size == 1:
             return kept
         size = max(1, size // 2)

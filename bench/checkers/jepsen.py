@@ -58,18 +58,23 @@ def check_set_full(history: Sequence[Operation], budget_s: float = 20.0, *, stal
     that began later misses it and no read that began after that one holds it. ``stale``: such a read misses it, but a
     later one holds it; allowed unless ``stale_is_invalid`` (a linearizable set has none). ``never-read``: not known to
     be lost, since no read began late enough. ``unexpected``: read, never added. ``duplicate``: twice in one read.
-    Without any element that was seen to stay: ``unknown``. ``budget_s`` is not needed.
+    Without any element that was seen to stay, or past ``budget_s`` seconds with nothing found: ``unknown``.
     """
-    del budget_s
     began = perf_counter()
+    late_at = began + budget_s
+    judged = 0
     reads = sorted(_reads(history), key=lambda row: history[row].invoked)
-    holds = {row: set(history[row].result) for row in reads}
+    holds: dict[int, set[Hashable]] = {}
     tried = {each.argument: row for row, each in enumerate(history) if each.function == "add"}
     failed = {each.argument for each in history if each.function == "add" and each.outcome == FAIL}
     found: dict[str, list[tuple[Hashable, int]]] = {name: [] for name in ("lost", "stale", "unexpected", "duplicate")}
     first_seen: dict[Hashable, int] = {}
     last_seen: dict[Hashable, int] = {}
     for place, row in enumerate(reads):
+        if perf_counter() > late_at:
+            del reads[place:]  # what was read so far may show something
+            break
+        holds[row] = set(history[row].result)
         for each in holds[row]:
             if each not in first_seen and (each not in tried or each in failed):
                 found["unexpected"].append((each, row))
@@ -85,6 +90,9 @@ def check_set_full(history: Sequence[Operation], budget_s: float = 20.0, *, stal
     stable = never = 0
     lag_ns = 0
     for each, row in tried.items():
+        if perf_counter() > late_at:
+            break
+        judged += 1
         known = min(history[row].completed if history[row].outcome == OK else NEVER, first_seen.get(each, NEVER))
         if known == NEVER:
             never += 1
@@ -118,6 +126,9 @@ def check_set_full(history: Sequence[Operation], budget_s: float = 20.0, *, stal
     stale = found.pop("stale")
     if stale_is_invalid:
         found["stale"] = stale
+    if judged < len(tried) and not any(found.values()):
+        reason = f"out of time after {judged} of {len(tried)} elements, in {len(reads)} reads"
+        return Verdict(name="set-full", verdict="unknown", reason=reason, took_s=took, figures=figures)
     if not stable and not any(found.values()):
         reason = "no element was seen after it was added"
         return Verdict(name="set-full", verdict="unknown", reason=reason, took_s=took, figures=figures)

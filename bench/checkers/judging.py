@@ -35,11 +35,11 @@ class Options:
     """What a model is told beside its name; None or DEFAULT where the model, or the format, is to choose.
 
     Attributes:
-        initial: value in the beginning. Default: 0 for Jepsen's JSON, as Knossos has it, else nil.
-        nil_reads: whether a read of nil saw nil, or lost what it saw. Default: ``unknown`` for Jepsen's JSON, else
+        initial: value in the beginning. Default: 0 for Jepsen's JSON and EDN, as Knossos has it, else nil.
+        nil_reads: whether a read of nil saw nil, or lost what it saw. Default: ``unknown`` for JSON and EDN, else
             ``value``.
         failed_cas: whether a failed compare-and-set that does not say what it saw surely saw another value than it
-            expected. Default: ``unknown`` for Jepsen's JSON, in which a failure says that nothing happened but not why
+            expected. Default: ``unknown`` for JSON and EDN, in which a failure says that nothing happened but not why
             (the node may not have led), else ``unequal``.
         lease: seconds after which a lock expires.
         total: of all accounts.
@@ -62,7 +62,7 @@ class Options:
 
     def of_format(self, format: str) -> Options:
         """With the defaults of a format of :data:`bench.history.readers.FORMATS`."""
-        jepsen = format == "jsonl"
+        jepsen = format in ("jsonl", "edn")
         return replace(
             self,
             initial=(0 if jepsen else None) if self.initial is DEFAULT else self.initial,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..history.history import FAIL, INFO, NEVER, OK
 from ..history.operations import MISSING, Operation
-from . import locks, queues, registers, sets
+from . import locks, queues, registers, sets, stacks
 from .cells import Cells, is_cell, say, where
 from .decision import VALID, Decision
 from .evidence import SHRINK_S, shrink
@@ -97,6 +97,8 @@ class _Judge:
         match self.model.shortcut:
             case "queue":
                 return queues.decide(self.operations, rows, self.describe)
+            case "stack":
+                return stacks.decide(self.operations, rows, self.describe, self.deadline)
             case "mutex":
                 return locks.decide(self.operations, rows, self.describe, owner, self.model.lease_ns)
             case "set":

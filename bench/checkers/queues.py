@@ -18,99 +18,49 @@ that is what 2 excludes. By 1 no value need leave before it enters, so the commo
 operations. For 3: at an instant t of an empty dequeue at which no value is surely inside, each value can be wholly
 before t (its dequeue may be by then) or wholly after it (its enqueue need not be before).
 
-Enqueues without answer (``info``) whose value was never dequeued are dropped: at the end of the queue nobody meets
-them. With a dequeue it did happen, at any time after its call. A *dequeue* without answer took an unknown value, and
-makes all of this inapplicable, as do repeated values.
+**Dequeues without answer.** Each may have taken any value that surely was enqueued and that nobody is known to have
+dequeued (*left over*), at any time after its own call. By 2, a left-over value *a* must have been taken by the least
+end D(a) of a dequeue of some b whose enqueue began after that of a had ended; no more is asked of a, since an
+unanswered dequeue never ends. By 3, at some instant t of each empty dequeue all left-over values that had entered
+before t must have been taken by t. Sort left-over values by the end of their enqueue: D only grows, so what must be
+gone by a time T is a prefix, by 2 as by 3; and this can be done iff for each T no more values must be gone by T than
+dequeues without answer had been called by T (Hall). The prefixes of 2 and 3 being nested, the longer one counts, so
+each demand can be looked at by itself: those of 2 in order, and for each empty dequeue whether an instant will do.
+(That the taken values are a prefix is also why none of them can have overtaken a left-over one.)
+
+Values that repeat are beyond this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..history.history import INFO, NEVER
-from ..history.operations import MISSING, Operation
+from ..history.history import NEVER
+from ..history.operations import Operation
 from .decision import VALID, Decision
-
-Ints = NDArray[np.int64]
-Describe = Callable[[int], str]
-"""Row -> the operation in words."""
-
-
-@dataclass(frozen=True)
-class _Values:
-    """One entry a value: rows of its enqueue and dequeue (-1: never dequeued), and the times of both."""
-
-    enqueue: Ints
-    dequeue: Ints
-    enter: Ints
-    entered: Ints
-    leave: Ints
-    left: Ints
+from .pairs import Describe, Ints, Values, columns, fewest, invalid, pair
 
 
 def decide(operations: Sequence[Operation], rows: Sequence[int], describe: Describe) -> Decision | None:
     """Whether the operations in these rows are those of one queue, empty in the beginning; None if this cannot tell."""
-    enqueues: dict[Hashable, int] = {}
-    dequeues: dict[Hashable, int] = {}
-    repeated: list[tuple[int, int]] = []
-    maybe: list[int] = []
-    empty: list[int] = []
-    for row in rows:
-        operation = operations[row]
-        if operation.function == "enqueue":
-            if operation.argument is None:
-                return None
-            if operation.outcome == INFO:
-                maybe.append(row)
-            elif enqueues.setdefault(operation.argument, row) != row:
-                return None
-        elif operation.outcome == INFO or operation.result is MISSING:
-            return None
-        elif operation.result is None:
-            empty.append(row)
-        elif (first := dequeues.setdefault(operation.result, row)) != row:
-            repeated.append((first, row))
-    for row in maybe:
-        value = operations[row].argument
-        if value in dequeues and enqueues.setdefault(value, row) != row:
-            return None
-    if repeated:
-        one, two = repeated[0]
-        source = enqueues.get(operations[one].result)
-        words = f"{describe(one)} and {describe(two)} both took it, and it was enqueued once"
-        return _invalid(words, one, two, *(() if source is None else (source,)))
-    for value, row in dequeues.items():
-        enqueue = enqueues.get(value)
-        if enqueue is None:
-            return _invalid(f"{describe(row)} took a value that nobody enqueued", row)
-        if operations[row].completed < operations[enqueue].invoked:
-            return _invalid(f"{describe(row)} had ended before {describe(enqueue)} began", row, enqueue)
-    values = _values(operations, enqueues, dequeues)
-    return _overtaken(values, describe) or _not_empty(operations, values, empty, describe) or VALID
+    pairs = pair(operations, rows, "enqueue", describe)
+    if pairs is None or isinstance(pairs, Decision):
+        return pairs
+    values, empty = columns(operations, pairs), pairs.empty
+    wrong = None
+    if pairs.maybe:
+        wrong = _too_few(operations, values, pairs.maybe, describe) or _stayed(
+            operations, values, pairs.maybe, empty, describe
+        )
+        known = values.taken >= 0
+        values = Values(**{name: getattr(values, name)[known] for name in Values.__dataclass_fields__})
+    return wrong or _overtaken(values, describe) or _not_empty(operations, values, empty, describe) or VALID
 
 
-def _values(operations: Sequence[Operation], enqueues: dict[Hashable, int], dequeues: dict[Hashable, int]) -> _Values:
-    into = list(enqueues.values())
-    out = [dequeues.get(value, -1) for value in enqueues]
-
-    def column(numbers: list[int]) -> Ints:
-        return np.array(numbers, dtype=np.int64)
-
-    return _Values(
-        enqueue=column(into),
-        dequeue=column(out),
-        enter=column([operations[row].invoked for row in into]),
-        entered=column([operations[row].completed if operations[row].outcome != INFO else NEVER for row in into]),
-        leave=column([operations[row].invoked if row >= 0 else NEVER for row in out]),
-        left=column([operations[row].completed if row >= 0 else NEVER for row in out]),
-    )
-
-
-def _overtaken(values: _Values, describe: Describe) -> Decision | None:
+def _overtaken(values: Values, describe: Describe) -> Decision | None:
     """Pattern 2: of the values that had entered before b's enqueue began, the one that leaves last, against b."""
     order = np.argsort(values.entered, kind="stable")
     latest = np.maximum.accumulate(values.leave[order]) if len(order) else order
@@ -122,17 +72,17 @@ def _overtaken(values: _Values, describe: Describe) -> Decision | None:
     earlier = order[: before[b]]
     a = int(earlier[values.leave[earlier].argmax()])
     words = (
-        f"{describe(int(values.enqueue[a]))} had ended before {describe(int(values.enqueue[b]))} began, yet"
-        f" {describe(int(values.dequeue[b]))} had ended before"
+        f"{describe(int(values.put[a]))} had ended before {describe(int(values.put[b]))} began, yet"
+        f" {describe(int(values.taken[b]))} had ended before"
     )
-    rows = [int(values.enqueue[a]), int(values.enqueue[b]), int(values.dequeue[b])]
-    if values.dequeue[a] < 0:
-        return _invalid(f"{words} the older value was taken, which it never was", *rows)
-    return _invalid(f"{words} {describe(int(values.dequeue[a]))} began", *rows, int(values.dequeue[a]))
+    rows = [int(values.put[a]), int(values.put[b]), int(values.taken[b])]
+    if values.taken[a] < 0:
+        return invalid(f"{words} the older value was taken, which it never was", *rows)
+    return invalid(f"{words} {describe(int(values.taken[a]))} began", *rows, int(values.taken[a]))
 
 
 def _not_empty(
-    operations: Sequence[Operation], values: _Values, empty: Sequence[int], describe: Describe
+    operations: Sequence[Operation], values: Values, empty: Sequence[int], describe: Describe
 ) -> Decision | None:
     """Pattern 3: an empty dequeue all over which the queue surely held something."""
     inside = np.flatnonzero(values.entered < values.leave)
@@ -165,11 +115,88 @@ def _not_empty(
         now = int(values.leave[best])
     rows = [
         row,
-        *(int(each) for value in chosen for each in (values.enqueue[value], values.dequeue[value]) if each >= 0),
+        *(int(each) for value in chosen for each in (values.put[value], values.taken[value]) if each >= 0),
     ]
-    inner = " and ".join(describe(int(values.enqueue[value])) for value in chosen[:3])
-    return _invalid(f"{describe(row)} found nothing, but what came by {inner} was inside all the while", *rows)
+    inner = " and ".join(describe(int(values.put[value])) for value in chosen[:3])
+    return invalid(f"{describe(row)} found nothing, but what came by {inner} was inside all the while", *rows)
 
 
-def _invalid(words: str, *rows: int) -> Decision:
-    return Decision("invalid", words, tuple(sorted(rows)))
+# --- dequeues without answer ----------------------------------------------------------------------------------------
+
+
+def _left_over(values: Values) -> Ints:
+    """The values that nobody is known to have taken, in the order in which they must go."""
+    found = np.flatnonzero(values.taken < 0)
+    return found[np.argsort(values.entered[found], kind="stable")]
+
+
+def _too_few(
+    operations: Sequence[Operation], values: Values, maybe: Sequence[int], describe: Describe
+) -> Decision | None:
+    """By pattern 2 more left-over values must be gone by some time than unanswered dequeues had been called."""
+    left_over = _left_over(values)
+    if not len(left_over):
+        return None
+    order = np.argsort(values.enter, kind="stable")
+    soonest = np.append(np.minimum.accumulate(values.left[order][::-1])[::-1], NEVER)
+    after = np.searchsorted(values.enter[order], values.entered[left_over], side="right")
+    due = soonest[after]
+    calls = np.array([operations[row].invoked for row in maybe], np.int64)
+    wrong = np.flatnonzero((due < NEVER) & (np.searchsorted(calls, due, side="right") <= np.arange(len(due))))
+    if not len(wrong):
+        return None
+    last = int(wrong[0])
+    younger = order[after[last] :]
+    b = int(younger[values.left[younger].argmin()])
+    older = [int(values.put[each]) for each in left_over[: last + 1]]
+    takers = [row for row in maybe if operations[row].invoked <= due[last]]
+    what = f"{last + 1} enqueues, as {describe(older[0])}," if last else describe(older[0])
+    words = f"{what} had ended before {describe(int(values.put[b]))} began, yet"
+    words += f" {describe(int(values.taken[b]))} had ended before what came by them was taken"
+    if takers:
+        words += f": of the dequeues without answer only {len(takers)} had begun"
+    return invalid(words, *older, int(values.put[b]), int(values.taken[b]), *takers)
+
+
+def _stayed(
+    operations: Sequence[Operation], values: Values, maybe: Sequence[int], empty: Sequence[int], describe: Describe
+) -> Decision | None:
+    """An empty dequeue at each instant of which a value was surely inside, or too many left-over ones to be gone."""
+    if not empty:
+        return None
+    calls = np.array([operations[row].invoked for row in maybe], np.int64)
+    spans = np.array([[operations[row].invoked, operations[row].completed] for row in empty], np.int64)
+    wrong = np.flatnonzero(~_may_be_empty(values, calls, spans))
+    if not len(wrong):
+        return None
+    which = int(wrong[0])
+    row, span = empty[which], spans[which : which + 1]
+
+    def violates(some: Sequence[int]) -> bool:
+        chosen = np.array(some, np.int64)
+        part = Values(**{name: getattr(values, name)[chosen] for name in Values.__dataclass_fields__})
+        return not _may_be_empty(part, calls, span)[0]
+
+    few = fewest(np.flatnonzero(values.entered < span[0, 1]).tolist(), violates)
+    rows = [int(each) for value in few for each in (values.put[value], values.taken[value]) if each >= 0]
+    takers = [each for each in maybe if operations[each].invoked <= span[0, 1]]
+    inner = " or ".join(describe(int(values.put[value])) for value in few[:3])
+    words = f"{describe(row)} found nothing, but at each instant of it something that came by {inner} was inside"
+    return invalid(words, row, *rows, *takers)
+
+
+def _may_be_empty(values: Values, calls: Ints, spans: Ints) -> NDArray[np.bool_]:
+    """Whether each of the spans has an instant at which the queue may be empty, by pattern 3 alone."""
+    entered = np.sort(values.entered[values.taken < 0])
+    inside = np.flatnonzero((values.taken >= 0) & (values.entered < values.leave))
+    inside = inside[np.argsort(values.entered[inside], kind="stable")]
+    begins, ends = values.entered[inside], np.maximum.accumulate(values.leave[inside]) if len(inside) else inside
+    # Waiting costs nothing until another value has entered; so these instants stand for all.
+    instants = np.unique(np.concatenate((begins, entered, spans[:, 1])))
+    at = np.searchsorted(begins, instants, side="left") - 1
+    free = (at < 0) | (instants >= ends[np.maximum(at, 0)]) if len(begins) else np.ones(len(instants), np.bool_)
+    free &= np.searchsorted(entered, instants, side="left") <= np.searchsorted(calls, instants, side="right")
+    before = np.append(0, np.cumsum(free))
+    first = np.searchsorted(instants, spans[:, 0], side="left")
+    last = np.searchsorted(instants, spans[:, 1], side="right")
+    return before[last] > before[first]

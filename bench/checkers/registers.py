@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ..history.history import NEVER, NIL
 from .decision import Decision
-from .search import Found, search
+from .search import FEW, Found, can_be_ordered, search
 from .shrink import Whole
 from .steps import Step, values_are_unique, without_unobserved
 from .unique import BACKWARDS, BRANCH, CIRCLE, UNWRITTEN, Flaw, find_flaw
@@ -122,7 +122,11 @@ def _evidence(words: Words, violations: Sequence[_Violation]) -> Decision:
     until = monotonic() + SHRINK_S
     part = chosen.whole.shrink(
         chosen.core,
-        lambda steps: _wrong(steps, min(until, monotonic() + SHRINK_S / 4)) is not None,
+        lambda steps: (
+            not can_be_ordered(steps)
+            if len(steps) <= FEW
+            else _wrong(steps, min(until, monotonic() + SHRINK_S / 4)) is not None
+        ),
         lambda: monotonic() > until,
     )
     wrong = _wrong(part, monotonic() + SHRINK_S)

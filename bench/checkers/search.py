@@ -246,3 +246,33 @@ def _push(stack: list[tuple[int, int, int]], moment: _Moment, index: int, value:
     first.reverse()
     stack.extend(later)
     stack.extend(first)
+
+
+FEW = 12
+"""Steps up to which :func:`can_be_ordered` is quicker than :func:`search`."""
+
+
+def can_be_ordered(steps: Sequence[Step]) -> bool:
+    """Whether a few steps on one key have a linearization, by trying all orders; no (done, value) is tried twice."""
+    count = len(steps)
+    after = [
+        sum(1 << other for other in range(count) if not steps[other].optional and steps[other].end < steps[each].start)
+        for each in range(count)
+    ]
+    wanted = sum(1 << each for each in range(count) if not steps[each].optional)
+    seen = {(0, NIL)}
+    stack = [(0, NIL)]
+    while stack:
+        done, value = stack.pop()
+        if not wanted & ~done:
+            return True
+        for each, step in enumerate(steps):
+            if done >> each & 1 or after[each] & ~done or step.avoid == value:
+                continue
+            if step.need is not None and step.need != value:
+                continue
+            then = (done | 1 << each, value if step.gives is None else step.gives)
+            if then not in seen:
+                seen.add(then)
+                stack.append(then)
+    return False

@@ -377,6 +377,7 @@ def stack() -> Model:
         functions=frozenset({"push", "pop"}),
         kind=_blind_kind("push"),
         lookahead=of_stack,
+        shortcut="stack",
     )
 
 

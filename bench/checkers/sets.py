@@ -23,7 +23,7 @@ from itertools import pairwise
 from ..history.history import INFO, NEVER, NIL
 from ..history.operations import MISSING, Operation
 from .decision import VALID, Decision
-from .queues import Describe
+from .pairs import Describe
 from .steps import Step
 
 PRESENT, ABSENT = 1, NIL

@@ -110,12 +110,12 @@ class Whole:
         """A small part of ``core`` that still violates and speaks for the whole: delta debugging, coarse to fine.
 
         ``core`` must come from :meth:`with_sources`. The result is minimal in that no further step can be left out,
-        unless time ran out; then it is merely smaller.
+        unless time ran out; then it is merely smaller. (Of steps one by one a single pass is enough: where one cannot
+        be left out of a part, neither can it of a smaller one, which is a part of that.)
         """
         kept = list(core)
         size = max(1, len(kept) // 2)
         while True:
-            shrunk = False
             at = 0  # from the beginning: what is old matters least
             while at < len(kept):
                 if out_of_time():
@@ -123,9 +123,8 @@ class Whole:
                 candidate = self.without(kept, kept[at : at + size])
                 if candidate and violates(candidate):
                     kept = candidate
-                    shrunk = True
                 else:
                     at += size
-            if size == 1 and not shrunk:
+            if size == 1:
                 return kept
             size = max(1, size // 2)

@@ -51,7 +51,7 @@ class CheckCommand(SectionedCommand):
 @option("Options", "--budget", type=NUMBER, default=20.0, show_default=True, help="Seconds for each checker.")
 @option("Options", "--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 @option("Options", "--html", metavar="FILE", help="Write a page with the drawing of what is wrong.")
-@option("Model", "--initial", metavar="VALUE", help="In the beginning (nil, a number, a string). [jsonl: 0, else nil]")
+@option("Model", "--initial", metavar="VALUE", help="In the beginning (nil, a number, a string). [jsonl, edn: 0]")
 @option("Model", "--nil-reads", metavar="WORD", help="A read of nil saw nil (value), or anything (unknown).")
 @option("Model", "--failed-cas", metavar="WORD", help="It saw another value (unequal), or nothing is known (unknown).")
 @option("Model", "--level", metavar="NAME", help="Isolation level asked for. [strict-serializable or serializable]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from time import monotonic
 
@@ -17,8 +17,18 @@ STATES = 2_000_000
 """States remembered before the search gives up."""
 
 
-def _points(s: Sessions) -> Ints:
-    """When each write probably took effect: the search tries earlier ones first.
+def at_once(s: Sessions) -> Ints:
+    """When each write took effect if reads may be stale: by its first end, or when it had just begun.
+
+    So it is in a store that puts all writes in one order and answers reads from what some replica has got of it.
+    """
+    points = np.full(len(s), np.iinfo(np.int64).max)
+    np.minimum.at(points, s.write, np.where(s.answered[s.write], s.completed[s.write], s.invoked[s.write]))
+    return points
+
+
+def as_seen(s: Sessions) -> Ints:
+    """When each write took effect if no read was stale.
 
     If the history is linearizable, then the order of these points is a linearization (Gibbons and Korach 1997,
     theorem 4.4): of the operations on a version let f be the first end and b the last beginning. If f < b, then it was
@@ -54,7 +64,10 @@ def _points(s: Sessions) -> Ints:
 class Search:
     """Depth first, without recursion; see :mod:`.single_order`."""
 
-    def __init__(self, s: Sessions, order: Order, deadline: float) -> None:
+    def __init__(
+        self, s: Sessions, order: Order, deadline: float, points: Callable[[Sessions], Ints] = as_seen
+    ) -> None:
+        """``points``: when each write probably took effect; earlier ones are tried first."""
         self.s, self.deadline = s, deadline
         self.size = len(s)
         rng = Random(17)
@@ -74,7 +87,7 @@ class Search:
         for each in self.reads:
             for version in each:
                 self.waiting[version] = self.waiting.get(version, 0) + 1
-        self.hint = _points(s).tolist()
+        self.hint = points(s).tolist()
         self.current: dict[int, int] = {}
         self.mark = [rng.getrandbits(128) for _ in range(self.size)]
         self.salt = rng.getrandbits(128) | 1

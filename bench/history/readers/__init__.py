@@ -23,7 +23,8 @@ Read = History | Sequence[Operation] | Transactions
 
 FORMATS: Final[dict[str, str]] = {
     "parquet": "what a run here recorded: read, write and cas of integers",
-    "jsonl": "Jepsen's operations, one JSON object a line: type, process, f, value, time, index",
+    "jsonl": "Jepsen's operations, a JSON object a line or all in an array: type, process, f, value, time, index",
+    "edn": "Jepsen's history.edn: {:type :invoke, :process 0, :f :read, :value nil, ...}, by itself or in a vector",
     "jepsen-log": "lines of a Jepsen log: process, :invoke/:ok/:fail/:info, :read/:write/:cas, value",
     "porcupine-kv": 'Porcupine\'s key-value histories: {:process 0, :type :ok, :f :get, :key "0", :value "x"}',
     "awdit": "AWDIT's transactions: 'r|w KEY VALUE', ----- between transactions, ===== between sessions",
@@ -32,7 +33,9 @@ FORMATS: Final[dict[str, str]] = {
 """Name -> one line of help."""
 
 _SNIFFED = 1 << 16
-_SUFFIXES: Final = {".jsonl": "jsonl", ".log": "jepsen-log", ".bincode": "polysi"}
+_BLANK = rb"(?:\s|;[^\n]*\n)*"
+_EDN: Final = re.compile(_BLANK + rb"[\[(]?" + _BLANK + rb"(?:#[\w.]+\s*)?\{" + _BLANK + rb":|\s*;|\s*\(\s*\)")
+_SUFFIXES: Final = {".jsonl": "jsonl", ".json": "jsonl", ".edn": "edn", ".log": "jepsen-log", ".bincode": "polysi"}
 
 
 @dataclass(frozen=True)
@@ -112,16 +115,19 @@ def guess(path: Path) -> str:
         return "parquet"
     if is_binary(head):
         return "polysi"
+    head = head.removeprefix(b"\xef\xbb\xbf")
     first = next((line.strip() for line in head.splitlines() if line.strip()), b"")
-    if re.match(rb"\{\s*:", first):
+    if re.match(rb"\{\s*:", first) and re.search(rb":key\s", first):
         return "porcupine-kv"
-    if first.startswith(b"{"):
+    if _EDN.match(head):
+        return "edn"
+    if re.match(rb"\s*\[?\s*\{|\s*\[\s*\]", head):
         return "jsonl"
     if re.match(rb"[rw]\s*\(", first):
         return "polysi"
     if re.match(rb"[rw]\s+\d|-+$|=+$", first):
         return "awdit"
-    if b"jepsen." in head:
+    if b"jepsen." in head or re.match(rb"(?:\d{1,18}|:nemesis)\s+:(?:invoke|info)\s+:", first):
         return "jepsen-log"
     if path.suffix in _SUFFIXES:
         return _SUFFIXES[path.suffix]

@@ -43,7 +43,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(number from 1, line) of those that are not blank, one at a time."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            line = line.strip()
+            line = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
             if line:
                 yield number, line
 

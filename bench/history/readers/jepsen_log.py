@@ -1,7 +1,8 @@
 """The log of a Jepsen run, as Porcupine keeps those of etcd: ``INFO  jepsen.util - 0	:invoke	:write	3``.
 
-One register with read, write and compare-and-set (``[expected new]``). Lines of ``:nemesis`` and of other loggers are
-skipped.
+Newer ones say ``INFO [jepsen worker 0] jepsen.util: 0 :invoke :write 3``, and ``history.txt`` only what follows that;
+after the value of one that did not end ok there may be an error. Lines of ``:nemesis`` and of other
+loggers are skipped.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from ..operations import MISSING, Operation
 from . import edn
 from .events import Paired, refuse, shown, text_lines
 
-FUNCTIONS = ("read", "write", "cas")
-_LINE = re.compile(
-    r"(?:.*\s)?INFO\s+jepsen\.util - (\d{1,18}|:nemesis)\s+:(invoke|ok|fail|info)\s+:(\S+)\s*(.*)", re.DOTALL
+FUNCTIONS = (
+    "read", "write", "cas", "txn", "transfer", "add", "fetch-add", "remove", "contains", "enqueue", "dequeue", "push",
+    "pop", "acquire", "release",
+)  # fmt: skip
+_LOGGED = r"(?:.*\s)?INFO\s+(?:jepsen\.util - |(?:\[[^\]]*\]\s+)?jepsen\.util: )"
+_LINE = re.compile(rf"(?:{_LOGGED})?(\d{{1,18}}|:nemesis)\s+:(invoke|ok|fail|info)\s+:(\S+)\s*(.*)", re.DOTALL)
+_OTHER = re.compile(
+    r"(?:.*\s)?(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+(?!jepsen\.util )(?:\S+ - |\[[^\]]*\]\s+(?!jepsen\.util: )\S+: ).*",
+    re.DOTALL,
 )
-_OTHER = re.compile(r"(?:.*\s)?(?:TRACE|DEBUG|INFO|WARN|ERROR)\s+(?!jepsen\.util )\S+ - .*", re.DOTALL)
 
 
 def read(path: Path) -> tuple[list[Operation], bool]:
@@ -39,7 +45,10 @@ def read(path: Path) -> tuple[list[Operation], bool]:
         if function not in FUNCTIONS:
             refuse(path, number, f"unknown function {shown(function)!r} (allowed: {', '.join(FUNCTIONS)})")
         try:
-            value = edn.parse(told)
+            if kind in ("fail", "info"):  # after the value there may be a reason
+                value, *_ = [each for _, each in edn.forms(told)] or [None]
+            else:
+                value = edn.parse(told)
         except edn.Malformed as error:
             refuse(path, number, f"the value {shown(told)!r} cannot be read: {error}")
         if isinstance(value, dict):

@@ -54,7 +54,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "queue: touching values cover": Fault("queues", "begins[1:] >= ends[:-1]", "begins[1:] > ends[:-1]", "queue"),
     "queue: never dequeued means at once": Fault(
-        "queues",
+        "pairs",
         "if row >= 0 else NEVER for row in out]),\n        left",
         "if row >= 0 else 0 for row in out]),\n        left",
         "queue",
@@ -64,6 +64,27 @@ FAULTS: dict[str, Fault] = {
     ),
     "queue: an empty dequeue constrains nothing": Fault(
         "queues", "_not_empty(operations, values, empty, describe) or", "", "queue"
+    ),
+    "queue: unanswered dequeues take any number": Fault(
+        "queues", "<= np.arange(len(due))", "< 1", "lines of a queue"
+    ),
+    "queue: an empty dequeue waits for no left-over value": Fault(
+        "queues", 'free &= np.searchsorted(entered, instants, side="left") <=', "free &= 0 <=", "lines of a queue"
+    ),
+    "stack: touching values overlap": Fault(
+        "stacks", "begins[1:] >= np.max", "begins[1:] > np.max", "lines of a stack"
+    ),
+    "stack: a bottom may be pushed late": Fault(
+        "stacks", "(values.enter[alive] <= values.entered[alive][heads][part]) &", "", "lines of a stack"
+    ),
+    "stack: a bottom may be popped early": Fault(
+        "stacks", "stays = left < latest", "stays = left < 0", "lines of a stack"
+    ),
+    "stack: a pop that finds nothing is always right": Fault(
+        "stacks", "if found is None:\n        stuck", "if True:\n        stuck", "lines of a stack"
+    ),
+    "stack: unanswered pops take any number": Fault(
+        "stacks", "> np.arange(len(due))).all()", "> np.arange(len(due)) * 0).all()", "lines of a stack"
     ),
     "locks: held until the release is answered": Fault(
         "locks", "operations[release].invoked if", "operations[release].completed if", "mutex"

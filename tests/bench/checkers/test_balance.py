@@ -15,7 +15,7 @@ from bench.checkers.balance import Placement, check, check_moves, figures, moves
 from bench.errors import UsageError
 
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 
@@ -74,7 +74,7 @@ def move_problem(rng: Random) -> str | None:
 
 
 def test_random_loads_and_changes() -> None:
-    for seed in range(histories(1_000)):
+    for seed in seeds(1_000):
         assert (found := problem(seed)) is None, found
 
 

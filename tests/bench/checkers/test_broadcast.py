@@ -16,7 +16,7 @@ from bench.history.deliveries import Deliveries
 
 from .brute_broadcast import Log, properties
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 UNSAFE_EVIDENCE = ("not-delivered-by-its-sender", "not-delivered-by-all", "invented")
@@ -127,7 +127,7 @@ def _shows(name: str, rows: tuple[int, ...], anomaly: str, log: Log, crashed: li
 
 def test_random_logs() -> None:
     counts: Counter[str] = Counter()
-    for seed in range(histories(800)):
+    for seed in seeds(800):
         assert (wrong := problem(seed, counts)) is None, wrong
     for name in PROPERTIES:
         assert min(counts[f"{name} True"], counts[f"{name} False"]) > 30, counts

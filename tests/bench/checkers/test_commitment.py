@@ -13,7 +13,7 @@ from bench.errors import UsageError
 
 from .brute_logs import Commit, commitment
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 KINDS = ["member", "yes", "no", "commit", "abort", "failure"]
@@ -110,7 +110,7 @@ def _waits(log: list[Commit], crashed: list[bool]) -> list[int]:
 
 
 def test_random_logs() -> None:
-    for seed in range(histories(2_000)):
+    for seed in seeds(2_000):
         assert (found := problem(seed)) is None, found
 
 

@@ -11,7 +11,7 @@ from bench.checkers.effects import ATTEMPT, DEMANDS, EFFECT, Effects, check
 from bench.errors import UsageError
 
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 Log = list[tuple[str, int]]
@@ -90,7 +90,7 @@ def _shows(way: str, shown: list[str], request: int, log: Log) -> bool:
 
 
 def test_random_logs() -> None:
-    for seed in range(histories(2_000)):
+    for seed in seeds(2_000):
         assert (found := problem(seed)) is None, found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from .faults import FAULTS, broken, with_fault
-from .fuzzing import objects, registers
+from .fuzzing import lines, objects, registers
 from .random_objects import CASES
 
 HISTORIES = 20_000
@@ -21,6 +21,8 @@ def test_a_fault_is_found(name: str) -> None:
     with broken(fault) as swapped:
         if fault.seen_by == "columnar":
             found = (registers(seed, Counter()) for seed in range(HISTORIES))
+        elif fault.seen_by.startswith("lines of a "):
+            found = (lines(fault.seen_by[11:], seed, Counter()) for seed in range(HISTORIES))
         else:
             case = with_fault(CASES[fault.seen_by], swapped)
             found = (objects(fault.seen_by, case, seed, Counter()) for seed in range(HISTORIES))

@@ -15,7 +15,7 @@ from bench.history.history import NEVER
 
 from .brute_logs import Hold, overlap, stale, token_order, token_repeated
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 Access = tuple[int, int, bool, int]
@@ -110,7 +110,7 @@ def access_problem(seed: int) -> str | None:
 
 
 def test_random_logs() -> None:
-    for seed in range(histories(2_000)):
+    for seed in seeds(2_000):
         assert (found := problem(seed)) is None, found
 
 

@@ -58,6 +58,8 @@ def test_each_element_of_a_set() -> None:
     assert check_set_full(late).figures["stale"] == 1
     assert check_set_full(late, stale_is_invalid=True).anomalies == ("stale",)
     assert check_set_full([op("add", 1, 0, 9), op("read", (), 5)]).verdict == "unknown"  # concurrent
+    late = check_set_full([add, op("read", (1,), 5)], budget_s=0.0)
+    assert (late.verdict, late.reason) == ("unknown", "out of time after 0 of 1 elements, in 0 reads")
     assert check_set_full([op("add", 1, 0, outcome=INFO), op("read", (1,), 5), op("read", (), 8)]).anomalies == (
         "lost",
     )

@@ -13,7 +13,7 @@ from bench.errors import UsageError
 
 from .brute_logs import View, views
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 KINDS = ["view", "send", "deliver"]
@@ -114,7 +114,7 @@ def problem(seed: int) -> str | None:
 
 
 def test_random_logs() -> None:
-    for seed in range(histories(1_000)):
+    for seed in seeds(1_000):
         assert (found := problem(seed)) is None, found
 
 

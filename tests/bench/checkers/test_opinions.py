@@ -12,7 +12,7 @@ from bench.errors import UsageError
 
 from .brute_logs import Opinion, opinions
 from .faults import Fault
-from .fuzzing import histories
+from .fuzzing import seeds
 from .logs import sees
 
 KINDS = ["down", "up", "-", "+"]
@@ -77,7 +77,7 @@ def problem(seed: int) -> str | None:
 
 
 def test_random_logs() -> None:
-    for seed in range(histories(2_000)):
+    for seed in seeds(2_000):
         assert (found := problem(seed)) is None, found
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 from time import monotonic
 
@@ -16,11 +15,13 @@ from hypothesis import strategies as st
 from bench.checkers.weak import DECISIONS, MODELS
 from bench.checkers.weak.lattice import IMPLIES, STRONGER, examine
 from bench.checkers.weak.reading import sessions
+from tests.bench.checkers import fuzzing
 from tests.bench.checkers.brute_weak import MODELS as BRUTE
 from tests.bench.checkers.brute_weak import Txn, satisfied
 from tests.bench.checkers.weak.drawn import columns, draw
 
-HISTORIES = int(os.environ.get("QUORUMBENCH_FUZZ_HISTORIES", "100"))
+HISTORIES = fuzzing.histories(100)
+FIRST = fuzzing.first_seed()
 
 
 def judged(txns: list[Txn]) -> dict[str, str]:
@@ -46,7 +47,7 @@ def test_every_model_is_compared() -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_agrees_with_the_definitions(part: int) -> None:
-    for seed in range(part, HISTORIES, 4):
+    for seed in range(FIRST + part, FIRST + HISTORIES, 4):
         txns = draw(Random(seed), 7 if seed % 40 == 3 else 6 if seed % 4 else 5)
         assert not disagreements(txns), f"seed {seed}: {txns}"
 
