@@ -250,9 +250,7 @@ def exit_code(report: dict[str, Any]) -> int:
 @click.option("--mutant", "mutants", multiple=True, help="With --matrix: only this one (repeatable).")
 @click.option("--limit", default=1000, show_default=True, help="With --matrix: seeds a mutant at most.")
 @click.option("--jobs", type=int, default=lambda: len(os.sched_getaffinity(0)), help="Processes [default: one a core].")
-@click.option(
-    "--resume", is_flag=True, help="Go on where the campaign in the --json file ended; figures add up."
-)
+@click.option("--resume", is_flag=True, help="Go on where the campaign in the --json file ended; figures add up.")
 @click.option("--json", "path", type=click.Path(dir_okay=False), help="Write the figures here.")
 def main(
     protocol: str,

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from .intervals import FEW, LEVEL, Interval, _clean, difference
 
-BOUNDS = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
-"""Of |delta|, after Romano et al. 2006; above the last it is large."""
-
 Size = Literal["unknown", "negligible", "small", "medium", "large"]
+BOUNDS: tuple[tuple[float, Size], ...] = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
+"""Of |delta|, after Romano et al. 2006; above the last it is large."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Effect:
         """``delta`` in a word; ``unknown`` with too few trials to say."""
         if math.isnan(self.delta) or self.n < FEW:
             return "unknown"
-        return next((word for bound, word in BOUNDS if abs(self.delta) < bound), "large")  # type: ignore[return-value]
+        return next((word for bound, word in BOUNDS if abs(self.delta) < bound), "large")
 
     def __str__(self) -> str:
         """``1.42 times (1.31 to 1.55), a large effect (delta 0.81)``."""

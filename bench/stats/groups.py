@@ -63,7 +63,8 @@ class Ranking:
         if self.clear:
             second = list(self.cells)[1]
             how = self.effects[second]
-            ahead = "" if math.isnan(how.ratio.estimate) else f"; the next, {second}, is at {how.ratio.estimate:.3g} of it"
+            known = not math.isnan(how.ratio.estimate)
+            ahead = f"; the next, {second}, is at {how.ratio.estimate:.3g} of it" if known else ""
             return f"{best} is the best by {self.metric}{ahead} ({how.size} effect)."
         others = [label for label in self.tied if label != best]
         if len(others) == len(self.cells) - 1:

@@ -1,8 +1,8 @@
 """Adding trials until an interval is narrow enough, without fooling oneself.
 
-Whoever looks after each trial and stops when it looks good, stops too often by luck. So looks are fixed beforehand, none
-before 20 trials, and each interval is widened for their number (Bonferroni): with the confidence asked for, *all* looks
-cover the truth together, and so does the one at which we stop, however that is chosen.
+Whoever looks after each trial and stops when it looks good, stops too often by luck. So looks are fixed beforehand,
+none before 20 trials, and each interval is widened for their number (Bonferroni): with the confidence asked for, *all*
+looks cover the truth together, and so does the one at which we stop, however that is chosen.
 """
 
 from __future__ import annotations

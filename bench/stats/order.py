@@ -98,4 +98,5 @@ def order_effect(values: ArrayLike, cells: Sequence[object], *, seed: int = 1) -
 
 
 def _centred(values: FloatArray) -> FloatArray:
-    return values - values.mean()
+    centred: FloatArray = values - values.mean()
+    return centred

@@ -16,6 +16,8 @@ import msgspec
 
 from ..calibration import Calibration
 from ..errors import UsageError
+from ..stats.knee import Saturation
+from ..stats.looks import Precision
 from ..trial import Result
 from .grid import Point, frozen
 
@@ -55,6 +57,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         metric: the column it is about.
         biases: sentences on what could mislead in it.
         calibration: whence its simulations have their service times, from its first sitting on; None: the default.
+        precision: how narrow intervals were to become; None for a fixed number of seeds.
+        saturation: the knee that was searched; None for no search.
         code_version: of the latest sitting.
         sittings: provenance of each start.
         notes: what went wrong on the way, for people.
@@ -72,6 +76,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     metric: str = "unavailable_s"
     biases: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    precision: Precision | None = None
+    saturation: Saturation | None = None
     code_version: str = ""
     sittings: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
@@ -107,6 +113,8 @@ def flat(result: Result) -> dict[str, Any]:
         "detect_s": recovery.detect,
         "elect_s": recovery.elect,
         "commit_s": recovery.commit,
+        "p99_back_s": result.recoveries[0].p99_back if result.recoveries else None,
+        "steady_s": result.steady_s,
         "ok": result.operations.ok,
         "fail": result.operations.fail,
         "info": result.operations.info,
@@ -120,6 +128,29 @@ def flat(result: Result) -> dict[str, Any]:
     }
 
 
+METRICS = (
+    "throughput_ops_s",
+    "p50_s",
+    "p90_s",
+    "p99_s",
+    "p999_s",
+    "max_s",
+    "latency_censored",
+    "unavailable_s",
+    "detect_s",
+    "elect_s",
+    "commit_s",
+    "p99_back_s",
+    "steady_s",
+    "ok",
+    "fail",
+    "info",
+    "messages_per_operation",
+    "leader_changes",
+    "events",
+    "took_s",
+)
+"""Columns of figures that trials can be compared by."""
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")
 _WHOLE = ("seed", "ok", "fail", "info", "leader_changes", "events")
 _TRUTH = ("leader_hit", "harness_bound", "unavailable_censored")

@@ -67,10 +67,7 @@ class Part(msgspec.Struct, frozen=True):
 def split(clients: int, generators: int) -> list[Part]:
     """The parts of several generators: as many clients each as can be, in order."""
     bounds = [number * clients // generators for number in range(generators + 1)]
-    return [
-        Part(number, generators, first, end - first)
-        for number, (first, end) in enumerate(pairwise(bounds))
-    ]
+    return [Part(number, generators, first, end - first) for number, (first, end) in enumerate(pairwise(bounds))]
 
 
 KeyChooser = Callable[[int], int]
