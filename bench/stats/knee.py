@@ -114,6 +114,13 @@ class Knee:
         """Trials with a violation, at any rate."""
         return sum(load.violated for load in self.loads)
 
+    @property
+    def sure(self) -> tuple[float | None, float | None]:
+        """The highest rate that passes, and the lowest that fails, beyond doubt: between them lies the knee."""
+        fails = min((load.rate for load in self.loads if load.sure and not load.passed), default=None)
+        passes = [load.rate for load in self.loads if load.sure and load.passed]
+        return max((rate for rate in passes if fails is None or rate < fails), default=None), fails
+
     def sentence(self, what: str = "p99") -> str:
         """What can be said, in one sentence without the cell."""
         bound = f"{what} within {_seconds(self.at_most)}"
@@ -121,14 +128,17 @@ class Knee:
         if not self.loads or all(math.isnan(load.found.estimate) for load in self.loads):
             return "no trial says anything of the system" if unfit else "nothing was tried"
         if self.rate is None:
-            return f"{bound} holds at no rate tried, the lowest being {self.loads[0].rate:,.4g}/s"
+            return f"{bound} holds at no rate tried, the lowest being {self.loads[0].rate:,.0f}/s"
         if self.above is None:
-            return f"{bound} holds up to {self.rate:,.4g}/s, the highest rate tried: it is not saturated there"
-        unsure = [load for load in self.loads if load.rate in (self.rate, self.above) and not load.sure]
-        doubt = ", though the trials do not settle that" if unsure else ""
+            return f"{bound} holds up to {self.rate:,.0f}/s, the highest rate tried: it is not saturated there"
+        low, high = self.sure
+        doubt = ""
+        if (low, high) != (self.rate, self.above):
+            below = "at no rate" if low is None else f"up to {low:,.0f}/s"
+            doubt = f"; beyond doubt {below}" + ("" if high is None else f", and not at {high:,.0f}/s")
         broken = any(load.violated for load in self.loads if load.rate == self.above)
         why = " (there a property broke)" if broken else ""
-        return f"{bound} holds up to {self.rate:,.4g}/s and no longer at {self.above:,.4g}/s{why}{doubt}"
+        return f"{bound} holds up to {self.rate:,.0f}/s and no longer at {self.above:,.0f}/s{why}{doubt}"
 
 
 def _seconds(value: float) -> str:

@@ -156,6 +156,11 @@ def describe(point: Mapping[str, Any]) -> str:
     return ", ".join(f"{axis_title(name)} {show(name, value)}" for name, value in point.items())
 
 
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def frozen(value: Any) -> Any:
     """A value read back from JSON as it was: lists become tuples."""
     return tuple(frozen(v) for v in value) if isinstance(value, list) else value

@@ -88,6 +88,7 @@ class Runner:
         self.done: set[str] = set()
         self.known: dict[str, Result] = {}
         self.workers = 1
+        self._pool: Pool | None = None
 
     # --- the whole ---------------------------------------------------------------------------------------------------
 
@@ -117,6 +118,8 @@ class Runner:
             interrupted = True
             self.notes.append("It was stopped before its end.")
         finally:
+            if self._pool is not None:
+                self._pool.close()
             self.progress.close()
         self.folder.compact()
         self._describe(finished=not interrupted)
@@ -322,23 +325,20 @@ class Runner:
         following = self._following(plan, "sim")
         if following is None:
             return
-        left = plan.wanted()
-        self.progress.phase("starting workers for the simulation")
-        more = not isinstance(plan, Fixed)
-        pool = choose(
-            None if left is None or more else left + 1,
-            address=self.options.address,
-            jobs=self.options.jobs,
-            entry=self.entry,
-        )
-        self.workers = pool.workers
-        stop_on_sigterm()
-        try:
-            verb = "searching for the knee" if isinstance(plan, Saturating) else "simulating"
-            self.progress.phase(f"{verb}, {pool.name}")
-            self._drain(pool, plan, following)
-        finally:
-            pool.close()
+        if self._pool is None:
+            self.progress.phase("starting workers for the simulation")
+            left = plan.wanted() if isinstance(plan, Fixed) and self.saturation is None else None
+            self._pool = choose(
+                None if left is None else left + 1,
+                address=self.options.address,
+                jobs=self.options.jobs,
+                entry=self.entry,
+            )
+            self.workers = self._pool.workers
+            stop_on_sigterm()
+        verb = "searching for the knee" if isinstance(plan, Saturating) else "simulating"
+        self.progress.phase(f"{verb}, {self._pool.name}")
+        self._drain(self._pool, plan, following)
 
     def _each(self) -> float:
         took = self.took["sim"]

@@ -205,10 +205,8 @@ def _draw(
             )
             for i, (setting, _) in enumerate(found)
         ]
-        handles += [
-            Line2D([], [], color=INK, linestyle=line, label=_name(metric))
-            for metric, line in zip(metrics, ("-", "--"), strict=True)
-        ]
+        handles += [Line2D([], [], color=INK, linestyle="-", label=_name(metrics[0]))]
+        handles += [Line2D([], [], color=INK, linestyle="--", label=_name(metrics[1]))]
         if predict is not None:
             handles.append(Line2D([], [], color=INK, linestyle=":", label="model"))
         figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=1.8, columnspacing=1.4)
