@@ -41,6 +41,11 @@ def open_session(address: str | None = None) -> RaySession:
     return RaySession(address)
 
 
+def session_alive(session: RaySession) -> bool:
+    """Whether the Ray of a session is still there: without it, every further trial would fail."""
+    return session.cluster.alive()
+
+
 def floor_of(session: RaySession, trial: Trial) -> Floor:
     """What the session's cluster does without a protocol, for the client count and the link of a trial.
 

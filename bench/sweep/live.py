@@ -4,26 +4,51 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ..assess import with_floor
+from ..assess import failed, with_floor
 from ..calibration import keep
+from ..errors import HarnessError
 from ..trial import Result, Trial
 from .worker import run_one
 
 RunLive = Callable[[Trial], Result]
 
 
+MOST_DEATHS = 3
+"""Of Ray, in one sweep: after so many its trials fail."""
+
+
 @contextmanager
 def live_session(address: str | None) -> Iterator[RunLive]:
-    """A function that runs live trials on one set of actors, and the floor of the cluster in each result."""
+    """A function that runs live trials on one set of actors, and the floor of the cluster in each result.
+
+    A trial under which Ray dies runs again on another Ray: it is none of the trial's doing, and no figure was kept.
+    """
     # The live runtime stays out of reach of sweeps: the way to it is bench.run, by name, when it is needed.
     run: Any = importlib.import_module("bench.run")
-    with run.open_session(address) as session:
+    deaths = 0
+    with ExitStack() as stack:
+        session = stack.enter_context(run.open_session(address))
 
         def run_live(trial: Trial) -> Result:
-            floor = run.floor_of(session, trial)
+            nonlocal session, deaths
+            while True:
+                result = attempt(trial)
+                if result.error is None or run.session_alive(session) or deaths >= MOST_DEATHS:
+                    return result
+                deaths += 1
+                stack.close()
+                session = stack.enter_context(run.open_session(address))
+
+        def attempt(trial: Trial) -> Result:
+            try:
+                floor = run.floor_of(session, trial)
+            except HarnessError as error:
+                if run.session_alive(session):
+                    raise
+                return failed(trial, str(error), {})
             if address is None:
                 keep(floor)
             result = run_one(trial, session=session)
