@@ -179,7 +179,7 @@ class KneeSearch:
             top = max(self.loads)
             return [2 * top] if 2 * top <= highest * 2**DOUBLINGS else []
         if found.rate is None:
-            return [rounded(found.above / 2)] if found.above / 2 >= lowest / 2**DOUBLINGS else []
+            return [rounded(found.above / 2)] if found.above / 2 >= 0.99 * lowest / 2**DOUBLINGS else []
         if found.above <= found.rate * (1 + self.asked.resolution):
             return []
         middle = rounded(math.sqrt(found.rate * found.above))
