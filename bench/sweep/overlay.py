@@ -172,7 +172,7 @@ def _label(metric: str) -> str:
 def _draw(cells: Sequence[Compared], x: str, label: str, log: bool) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     from ..report.plots import HEIGHT, WIDTH, style
 
@@ -198,15 +198,19 @@ def _draw(cells: Sequence[Compared], x: str, label: str, log: bool) -> Figure:
                     axes.plot([at], [found.estimate], "o", color=colour, markersize=4.5, zorder=5)
         if log:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            if numbers and min(place.values()) > 0:
-                axes.set_xscale("log")
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            plain = FuncFormatter(lambda value, _: f"{value:g}")
+            for axis in (axes.yaxis, axes.xaxis) if numbers and min(place.values()) > 0 else (axes.yaxis,):
+                if axis is axes.xaxis:
+                    axes.set_xscale("log")
+                axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+                axis.set_major_formatter(plain)
+                axis.set_minor_formatter(NullFormatter())
         else:
             axes.set_ylim(bottom=0)
         if not numbers:
             axes.set_xticks(range(len(values)), [show(x, value) for value in values])
-        axes.set_xlabel(axis_title(x) + (" [s]" if x.endswith("_s") and numbers else ""))
+        unit = " [operations/s]" if x == "rate" else " [s]" if x.endswith("_s") and numbers else ""
+        axes.set_xlabel(axis_title(x) + unit)
         axes.set_ylabel(label)
         handles = [
             Line2D([], [], marker="o", color=palette[i % len(palette)], label=name or "measured, and the model")

@@ -185,7 +185,7 @@ def _draw(
             if predict is not None:
                 drawn = [(p.load, predict(setting, p.load)) for p in points if p.trials]
                 finite = [(x, y) for x, y in drawn if y < float("inf")]
-                axes.plot(*zip(*finite, strict=True), linestyle=":", color=INK, linewidth=1.3, zorder=6)
+                axes.plot(*zip(*finite, strict=True), linestyle=":", color=colour, linewidth=1.6, zorder=6)
             knee_ = at.get(repr(setting))
             if knee_ is not None and knee_.rate is not None and asked is not None:
                 axes.plot([knee_.rate], [asked.at_most], "v", color=colour, markersize=8, zorder=7, clip_on=False)

@@ -6,6 +6,7 @@ closed loops by the asymptotic bounds of operational analysis (Lazowska et al. 1
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from math import inf
 from typing import NamedTuple
 
@@ -85,10 +86,11 @@ def batches(rate: float, fixed_s: float, each_s: float, draws: int = 20_000, see
     rng = np.random.default_rng(seed)
     arrivals = np.cumsum(rng.exponential(1 / rate, draws))
     ends = np.empty(draws)
+    times: list[float] = arrivals.tolist()
     first, free = 0, 0.0
     while first < draws:
-        begins = max(free, float(arrivals[first]))
-        last = max(first + 1, int(np.searchsorted(arrivals, begins, side="right")))
+        begins = max(free, times[first])
+        last = bisect_right(times, begins, first)
         free = begins + fixed_s + (last - first) * each_s
         ends[first:last] = free
         first = last

@@ -24,7 +24,7 @@ from bench.trial import ServiceTimes, Trial
 BOUND_S = 0.005
 NETWORK = "lan"
 SERVICE = ServiceTimes(byte=0.0)  # values of 16 bytes: beside a message, copying them costs nothing
-DRAWS = 20_000
+DRAWS = 10_000
 
 Samples = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -62,6 +62,7 @@ def outside(nodes: int) -> Samples:
     return rng.permutation(client) + quorum
 
 
+@cache
 def alone(nodes: int, rate: float) -> Samples | None:
     """Seconds an operation takes if the leader works on one at a time: M/D/1. None past its saturation.
 
@@ -73,6 +74,7 @@ def alone(nodes: int, rate: float) -> Samples | None:
     return outside(nodes) + waits(rate, service) + service + SYNC
 
 
+@cache
 def together(nodes: int, rate: float) -> Samples | None:
     """The same if whatever waits is taken together, by the leader's CPU and by the disks. None past its saturation.
 

@@ -31,7 +31,7 @@ def frame(values: dict[Any, Any], axis: str, metric: str) -> pd.DataFrame:
 def test_a_right_model_is_close_and_a_wrong_one_is_told_by_how_much() -> None:
     rng = np.random.default_rng(1)
     trials = {n: rng.normal(n, 0.01 * n, 40) for n in (1, 2, 4)}
-    right = overlay(frame(trials, "n", "p50_s"), Model("n", "p50_s", lambda n: float(n)), ["n"])
+    right = overlay(frame(trials, "n", "p50_s"), Model("n", "p50_s", lambda n: n * 1.0), ["n"])
     wrong = overlay(frame(trials, "n", "p50_s"), Model("n / 2", "p50_s", lambda n: n / 2), ["n"])
     assert right.typical < 0.01
     assert wrong.typical == pytest.approx(1.0, abs=0.02)
