@@ -57,7 +57,7 @@ class Ranking:
         trials = [found.n for found in self.cells.values()]
         span = f"{min(trials)}" if min(trials) == max(trials) else f"{min(trials)} to {max(trials)}"
         if self.indistinguishable:
-            few = f", of which fewer than {FEW} never tell anything" if min(trials) < FEW else ""
+            few = f", and with fewer than {FEW} nothing is told apart" if min(trials) < FEW else ""
             return f"This grid cannot tell these cells apart by {self.metric}: {span} trials a cell{few}."
         best = str(self.best)
         if self.clear:

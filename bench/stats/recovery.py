@@ -213,6 +213,7 @@ class _Responses:
     """Response times in ns of all operations by their intended start; infinite of those not served."""
 
     intended: NDArray[np.int64]
+    completed: NDArray[np.int64]
     took: NDArray[np.float64]
     bound: float
 
@@ -228,16 +229,27 @@ class _Responses:
         if len(before) < WINDOW:
             return None
         usual = float(before[-(-99 * len(before) // 100) - 1])
-        return cls(intended, took, BACK_WITHIN * usual) if np.isfinite(usual) else None
+        completed = history.completed[order].astype(np.int64)
+        return cls(intended, completed, took, BACK_WITHIN * usual) if np.isfinite(usual) else None
 
     def back(self, fault: int, begins: int, limit: int) -> float | None:
-        """Seconds from the fault until the first of ``WINDOW`` operations in a row whose p99 is as usual."""
-        inside = (self.intended >= begins) & (self.intended < limit)
-        slow = np.concatenate(([0], np.cumsum(self.took[inside] > self.bound)))
-        if len(slow) <= WINDOW:
+        """Seconds from the fault until the first of ``WINDOW`` operations in a row whose p99 is as usual.
+
+        By then every slow operation that was under way has been answered (or given up): a closed loop has hardly any
+        operation in an outage, each client waits for one that began before it.
+        """
+        inside = ((self.intended >= begins) | (self.completed > begins)) & (self.intended < limit)
+        at = self.intended[inside]
+        slow = self.took[inside] > self.bound
+        counted = np.concatenate(([0], np.cumsum(slow)))
+        if len(counted) <= WINDOW:
             return None
-        calm = np.flatnonzero(slow[WINDOW:] - slow[:-WINDOW] <= WINDOW // 100)
-        return seconds(float(self.intended[inside][calm[0]] - fault)) if len(calm) else None
+        ended = np.where(slow & (self.completed[inside] < NEVER), self.completed[inside], 0)
+        waited = np.maximum.accumulate(np.concatenate(([0], ended[:-1])))
+        calm = counted[WINDOW:] - counted[:-WINDOW] <= WINDOW // 100
+        starts = len(calm)
+        back = np.flatnonzero(calm & (at[:starts] >= waited[:starts]) & (at[:starts] >= begins))
+        return seconds(float(at[back[0]] - fault)) if len(back) else None
 
 
 def _served(history: History, start: int, end: int) -> bool:

@@ -45,7 +45,8 @@ def concluded(
             problem = f"the script's conclude fails: {name}: {error}; the trials are kept in {result.folder}"
     if found is None:
         found = Conclusion(answer=answer(result))
-    return replace(found, details=(*found.details, *remarks(result))), problem
+    beware = [sentence for sentence in remarks(result) if sentence not in found.answer]
+    return replace(found, details=(*found.details, *beware)), problem
 
 
 def answer(result: SweepResult) -> str:

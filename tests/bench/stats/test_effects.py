@@ -78,7 +78,7 @@ def test_the_sentence_is_rarely_wrong_for_equal_cells_and_for_different_ones() -
 def test_few_trials_tell_nothing_and_warn() -> None:
     few = rank({"a": [1.0, 1.1, 1.2], "b": [9.0, 9.1, 9.2]}, "x")
     assert few.indistinguishable and few.few == ("a", "b")
-    assert "of which fewer than 8 never tell anything" in few.sentence()
+    assert "with fewer than 8 nothing is told apart" in few.sentence()
     cells = [interval([1.0, 2.0, 3.0]), interval(list(range(20)))]
     assert warnings_of(cells)[0].startswith("1 of 2 cells have fewer than 8 trials (the least: 3)")
     assert warnings_of(cells[1:]) == []
