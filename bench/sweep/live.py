@@ -1,9 +1,9 @@
-"""Live trials, one after the other on actors kept between them: the only place where a sweep meets the live runtime."""
+"""Live trials one after the other on actors kept between them: the only place where a sweep meets the live runtime."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,16 +21,20 @@ MOST_DEATHS = 3
 
 
 @contextmanager
-def live_session(address: str | None) -> Iterator[RunLive]:
+def live_session(address: str | None, besides: Collection[str] = ()) -> Iterator[RunLive]:
     """A function that runs live trials on one set of actors, and the floor of the cluster in each result.
 
     A trial under which Ray dies runs again on another Ray: it is none of the trial's doing, and no figure was kept.
+
+    Args:
+        address: of a running cluster; None starts an embedded local one.
+        besides: Ray nodes of that cluster that are left to others.
     """
     # The live runtime stays out of reach of sweeps: the way to it is bench.run, by name, when it is needed.
     run: Any = importlib.import_module("bench.run")
     deaths = 0
     with ExitStack() as stack:
-        session = stack.enter_context(run.open_session(address))
+        session = stack.enter_context(run.open_session(address, besides))
 
         def run_live(trial: Trial) -> Result:
             nonlocal session, deaths
@@ -40,7 +44,7 @@ def live_session(address: str | None) -> Iterator[RunLive]:
                     return result
                 deaths += 1
                 stack.close()
-                session = stack.enter_context(run.open_session(address))
+                session = stack.enter_context(run.open_session(address, besides))
 
         def attempt(trial: Trial) -> Result:
             try:

@@ -17,7 +17,7 @@ from ..provenance import ROOT, code_version, provenance
 from ..stats.knee import Saturation
 from ..stats.looks import Precision
 from ..trial import Result, Trial
-from . import live
+from . import lanes, live
 from .grid import Cell, Point, same
 from .plan import Fixed, Plan, Saturating, UntilNarrow
 from .pools import Pool, choose
@@ -256,6 +256,15 @@ class Runner:
             return
         self.progress.phase("starting Ray and its actors")
         try:
+            groups = lanes.survey(self.options.address, [cell.template for cell in self.cells])
+            if groups and self.options.address is not None:
+                side_by_side = lanes.Lanes(self.options.address, groups)
+                try:
+                    self.progress.phase(side_by_side.name)
+                    self._drain(side_by_side, plan, following, "ray")
+                finally:
+                    side_by_side.close()
+                return
             with live.live_session(self.options.address) as run_live:
                 stop_on_sigterm()
                 number = 0
@@ -340,20 +349,25 @@ class Runner:
         self.progress.phase(f"{verb}, {self._pool.name}")
         self._drain(self._pool, plan, following)
 
-    def _each(self) -> float:
-        took = self.took["sim"]
+    def _each(self, runtime: str = "sim") -> float:
+        took = self.took[runtime]
+        if not took and runtime == "ray":
+            return estimate_live_s(self.cells[0].template)
         return sum(took) / len(took) if took else 0.0
 
-    def _drain(self, pool: Pool, plan: Plan, following: tuple[Cell, str, Trial, int] | None) -> None:
+    def _drain(
+        self, pool: Pool, plan: Plan, following: tuple[Cell, str, Trial, int] | None, runtime: str = "sim"
+    ) -> None:
         """Keep every worker busy until the plan or the budget ends."""
+        share = LIVE_SHARE if runtime == "ray" and self.seeds else 1.0
         running: dict[str, tuple[Cell, Trial, int]] = {}
         over = False
         while True:
             while not over and len(running) < AHEAD * pool.workers:
-                if self._late(self._each() * (1 + len(running) / pool.workers)):
+                if self._late(self._each(runtime) * (1 + len(running) / pool.workers), share):
                     over = True
                     break
-                following = following or self._following(plan, "sim")
+                following = following or self._following(plan, runtime)
                 if following is None:
                     break  # the plan is at its end, or waits to be told
                 cell, key, trial, seed = following
@@ -368,7 +382,7 @@ class Runner:
                 cell, trial, seed = running.pop(str(tag))
                 if isinstance(answer, bytes):
                     result = msgspec.json.decode(answer, type=Result)
-                    self.took["sim"].append(result.took_s)
+                    self.took[runtime].append(result.took_s)
                 else:
                     result = failed(trial, answer, {})
                 batch.append((str(tag), cell, result))
