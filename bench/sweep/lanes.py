@@ -1,7 +1,8 @@
 """Live trials side by side: on a cluster with room for several, each lane has machines of its own.
 
-Trials share nothing but the network: whole machines go to a lane, as many as give each of a trial's processes a core.
-A cluster too small for two lanes, and the embedded Ray of one machine, run one trial after the other.
+Trials share nothing but the network: a lane has a machine for each of a trial's processes, so that a trial runs as it
+would alone on a cluster with room to spare. On a smaller cluster, whose machines each trial shares out among its
+processes, and on the embedded Ray of one machine, one trial runs after the other.
 """
 
 from __future__ import annotations
@@ -29,28 +30,22 @@ START_S = 120.0
 
 
 def processes(trial: Trial) -> int:
-    """Cores that a live trial asks for: one a process, of its servers and of its load."""
+    """Of a live trial: those of its servers, and those of its load."""
     each = trial.actor_nodes or (1 if trial.nodes <= SHARED_FROM else SHARED_FROM)
     return -(-trial.nodes // each) + max(1, trial.generators)
 
 
-def divide(machines: Sequence[tuple[str, float]], cores: int) -> list[list[str]]:
-    """Machines, (name, cores), in groups of at least so many cores each; what is left over goes to the last group.
+def divide(machines: Sequence[str], size: int) -> list[list[str]]:
+    """Machines in groups of at least so many; what is left over goes to the last group.
 
     Empty where they do not make two groups.
     """
-    groups: list[list[str]] = [[]]
-    room = 0.0
-    for name, own in machines:
-        if room >= cores:
-            groups.append([])
-            room = 0.0
-        groups[-1].append(name)
-        room += own
-    if room < cores and len(groups) > 1:
-        left = groups.pop()
-        groups[-1] += left
-    return groups if len(groups) > 1 else []
+    count = len(machines) // size
+    if count < 2:
+        return []
+    groups = [list(machines[place * size : (place + 1) * size]) for place in range(count)]
+    groups[-1] += machines[count * size :]
+    return groups
 
 
 def survey(address: str | None, trials: Sequence[Trial]) -> list[list[str]]:
@@ -75,8 +70,8 @@ def survey(address: str | None, trials: Sequence[Trial]) -> list[list[str]]:
             ray.shutdown()
     if any(name.startswith(ZONE) for node in alive for name in node["Resources"]):
         return []
-    machines = sorted((node["NodeManagerAddress"], node["NodeID"], node["Resources"]["CPU"]) for node in alive)
-    return divide([(name, own) for _, name, own in machines], max(map(processes, trials)))
+    machines = sorted((node["NodeManagerAddress"], node["NodeID"]) for node in alive)
+    return divide([name for _, name in machines], max(map(processes, trials)))
 
 
 def _lane(pipe: Connection, address: str, besides: Sequence[str]) -> None:
