@@ -29,7 +29,7 @@ AXES: dict[str, tuple[tuple[Any, ...], str]] = {
     "rates": ((1000.0, 2000.0, 4000.0, 8000.0, 16000.0), "operations/s of an open loop"),
     "timeouts": (((0.05, 0.1), (0.15, 0.3), (0.5, 1.0)), "ranges of an election timeout, in seconds"),
     "loss": ((0.0, 0.001, 0.01, 0.05), "share of messages that are lost"),
-    "mixes": (tuple(MIXES), "mixes of operations: all that have a name"),
+    "mixes": (("register", "ycsb-a", "ycsb-b", "ycsb-f"), "mixes of operations: some that read and write"),
 }
 """Name -> (values, what they are)."""
 

@@ -136,9 +136,9 @@ def test_all_cores_are_used_as_well_as_by_bare_multiprocessing() -> None:
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print both figures."""
-    share, each = overhead(8)
+    share, each = overhead(5)
     print(f"overhead: {share:.2%} of trials of {each:.2f} s, of which at most {OVERHEAD:.0%} is allowed")
-    took = parallel(16)
+    took = parallel(10)
     print("seconds: " + ", ".join(f"{name} {seconds:.2f}" for name, seconds in took.items()))
     for name, ratio in speed_ups(took).items():
         print(f"{name}: {ratio:.3f} of the speed-up of bare multiprocessing; at least {SPEED_UP} is asked for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,16 @@ def test_the_same_block_of_parameters_is_in_no_two_scripts() -> None:
         text = path.read_text()
         if "sweep = Sweep(" in text and "bench.sweep.presets" in text:
             assert "Workload(" not in text and "Trial(\n" not in text, path
+
+
+def test_the_document_s_script_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "sweeps.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)
+    path = tmp_path / "distance.py"
+    path.write_text(example)
+    assert len(load(path).cells()) == 8
+    for line in re.findall(r"^bench sweep (\S+)((?: \w+=\S+)*)", text, re.M):
+        load(find(line[0])).cells(line[1].split())
 
 
 def test_a_dry_run_says_what_follows_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
