@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..assess import SHORT
 from ..errors import UsageError, unknown_name
 from ..trial import Result
-from .store import METRICS, Description, Row, RunFolder, flat
+from .store import Description, Row, RunFolder, flat, metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +137,8 @@ def carried_value(result: Result, metric: str) -> float:
 
 def check_metric(metric: str) -> None:
     """Raise :class:`UsageError` if a frame has no such column of numbers; the nearest is named."""
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
+    if metric not in metrics():
+        raise unknown_name("metric", metric, metrics())
 
 
 @dataclass(frozen=True)

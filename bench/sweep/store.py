@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
+from ..assess import failed
 from ..calibration import Calibration
 from ..errors import UsageError
 from ..stats.knee import Saturation
 from ..stats.looks import Precision
-from ..trial import Result
+from ..trial import Result, Trial
 from .grid import Point, frozen
 
 COMPACT_AT = 256
@@ -128,32 +129,16 @@ def flat(result: Result) -> dict[str, Any]:
     }
 
 
-METRICS = (
-    "throughput_ops_s",
-    "p50_s",
-    "p90_s",
-    "p99_s",
-    "p999_s",
-    "max_s",
-    "latency_censored",
-    "unavailable_s",
-    "detect_s",
-    "elect_s",
-    "commit_s",
-    "p99_back_s",
-    "steady_s",
-    "ok",
-    "fail",
-    "info",
-    "messages_per_operation",
-    "leader_changes",
-    "events",
-    "took_s",
-)
-"""Columns of figures that trials can be compared by."""
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")
 _WHOLE = ("seed", "ok", "fail", "info", "leader_changes", "events")
 _TRUTH = ("leader_hit", "harness_bound", "unavailable_censored")
+
+
+@functools.cache
+def metrics() -> tuple[str, ...]:
+    """Columns of figures: what trials can be compared by."""
+    columns = flat(failed(Trial(protocol=""), "", {}))
+    return tuple(name for name in columns if name not in (*_TEXT, *_TRUTH, "seed"))
 
 
 @functools.cache

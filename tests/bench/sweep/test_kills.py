@@ -19,6 +19,7 @@ from bench.sweep import SweepResult
 
 from . import fake
 from .killed import SEEDS
+from .killed_live import LIVE
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -28,10 +29,10 @@ WANTED = sorted((nodes, seed) for nodes in (1, 2, 3) for seed in range(1, SEEDS 
 class Driver:
     """A sweep on Ray in a process of its own."""
 
-    def __init__(self, out: Path, log: Path) -> None:
+    def __init__(self, out: Path, log: Path, module: str = "killed") -> None:
         self.out, self.log = out, log
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.sweep.killed", str(out), "ray"],
+            [sys.executable, "-m", f"tests.bench.sweep.{module}", str(out), "ray"],
             cwd=ROOT,
             env=os.environ | {fake.LOG: str(log)},
             stdout=subprocess.PIPE,
@@ -82,8 +83,8 @@ class Driver:
 def fixture_driver(tmp_path: Path) -> Any:
     made: list[Driver] = []
 
-    def make() -> Driver:
-        made.append(Driver(tmp_path / "run", tmp_path / "log"))
+    def make(module: str = "killed") -> Driver:
+        made.append(Driver(tmp_path / "run", tmp_path / "log", module))
         return made[-1]
 
     yield make
@@ -142,3 +143,25 @@ def test_a_driver_that_is_killed_is_resumed(driver: Any) -> None:
     check(second.out)
     after = second.ran()[len(before) :]
     assert not kept & {(int(line.split()[1]), int(line.split()[2])) for line in after}, "what was kept is not run again"
+
+
+def test_live_trials_go_on_with_another_ray(driver: Any) -> None:
+    running = driver("killed_live")
+    deadline = time.monotonic() + 90
+    kept = 0
+    while kept < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        assert running.process.poll() is None, running.process.communicate()[0]
+        if (running.out / "sweep.json").exists():
+            kept = len(SweepResult.load(running.out).rows)
+    victims = [each for each in running.children("raylet") if Path(each.cmdline()[0]).name == "raylet"]
+    assert len(victims) == 1
+    victims[0].send_signal(signal.SIGKILL)
+    printed = running.finish()
+    assert f"done {2 * LIVE}" in printed, printed
+    rows = SweepResult.load(running.out).rows
+    assert sorted((row.point["clients"], row.result.seed) for row in rows) == [
+        (clients, seed) for clients in (1, 2) for seed in range(1, LIVE + 1)
+    ]
+    assert [row.result.error for row in rows] == [None] * len(rows), printed
+    assert {row.result.trial for row in rows} == {"complete"}
