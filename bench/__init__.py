@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .python import (
         Run,
         check_history,
+        find_knee,
         history_frame,
         load,
         load_history,
@@ -30,6 +31,7 @@ __all__ = [
     "Run",
     "Trial",
     "check_history",
+    "find_knee",
     "history_frame",
     "load",
     "load_history",

@@ -21,6 +21,7 @@ from .history.clocks import power_lost
 from .history.history import CAS, READ, WRITE
 from .runtime.record import RunRecord
 from .stats import recovery, summary
+from .stats.steady import steady_from
 from .trial import ClockReport, Floor, Latency, Messages, Operations, Recovery, Result, Trial
 from .units import seconds
 
@@ -32,6 +33,8 @@ MINIMUM_SHARE = 0.9
 """Of the load asked for, what has to be answered while nothing is wrong."""
 MINIMUM_ASKED = 50
 """The rule of the shortfall is silent where fewer operations than this were asked for while nothing was wrong."""
+SHORT = "the load fell short"
+"""How the reason of a trial begins that is void because the system did not answer what it was asked."""
 HARNESS_BOUND = 0.9
 """Of the null protocol's message rate: above it, a result measures the harness."""
 
@@ -84,6 +87,8 @@ def assess(
         unavailable_resolution_s=gap.threshold if gap is not None else None,
         unavailable_censored=gap is not None and gap.censored,
         recovery_s=recovery.recovery(record.marks, faults, record.leaders, family.recovery, history),
+        recoveries=recovery.recoveries(record.marks, faults, record.leaders, family.recovery, history, warmup, end),
+        steady_s=_steady(history, min([end, *(fault.start for fault in faults)])),
         messages=Messages(
             server=record.messages_server,
             client=record.messages_client,
@@ -113,6 +118,12 @@ def assess(
         spec=trial,
         provenance=provenance,
     )
+
+
+def _steady(history: History, until: int) -> float | None:
+    """When response times had become steady, before anything was wrong."""
+    found = steady_from(history, until)
+    return None if found is None else seconds(found)
 
 
 def failed(trial: Trial, error: str, provenance: dict[str, Any], took_s: float = 0.0) -> Result:
@@ -280,7 +291,7 @@ def shortfall(trial: Trial, record: RunRecord, gap: summary.Unavailability | Non
     if answered >= MINIMUM_SHARE * asked - 3 * asked**0.5:
         return None
     return (
-        f"the load fell short: while nothing was wrong, {answered} operations were answered "
+        f"{SHORT}: while nothing was wrong, {answered} operations were answered "
         f"where {asked:.0f} were asked for ({answered / asked:.0%})"
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .checkers.verdict import Verdict
     from .runtime.ray.session import RaySession
+    from .stats.knee import Knee
     from .sweep import Sweep, SweepResult
     from .trial import Result, Trial
 
@@ -143,6 +144,7 @@ def run_sweep(
     jobs: int | None = None,
     out: str | Path | None = None,
     address: str | None = None,
+    precision: float | None = None,
 ) -> SweepResult:
     """Run a sweep, or what is left of it.
 
@@ -153,6 +155,7 @@ def run_sweep(
         jobs: simulated trials at once; None: one a core.
         out: folder of the run; one that holds trials is resumed.
         address: of a running Ray cluster.
+        precision: instead of seeds: add them until each cell's interval is within +- this share of its median.
 
     Raises:
         UsageError: the sweep or the grid cannot be.
@@ -171,8 +174,65 @@ def run_sweep(
             raise unknown_name("axis", name, sweep.grid)
     changed = {name: tuple(values) for name, values in (grid or {}).items()}
     sweep = replace(sweep, grid={**sweep.grid, **changed})
-    options = Options(seeds=seeds, live=live, jobs=jobs, address=address, out=None if out is None else Path(out))
+    folder = None if out is None else Path(out)
+    options = Options(seeds=seeds, live=live, jobs=jobs, address=address, out=folder, precision=precision)
     return sweep.run(replace(options, plain=True), script)
+
+
+def find_knee(
+    protocol: str,
+    rates: Iterable[float],
+    *,
+    p99_s: float,
+    seeds: int = 5,
+    resolution: float = 0.05,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    address: str | None = None,
+    **options: Any,
+) -> tuple[Knee, SweepResult]:
+    """Search for the highest rate at which the p99 stays within a bound and every verdict is valid, by bisection.
+
+    Args:
+        protocol: its name.
+        rates: operations/s to begin with; the search goes on between them, or up to 64 times beyond.
+        p99_s: the bound, in seconds.
+        seeds: trials a rate.
+        resolution: it ends when a rate that fails is above one that passes by no more than this share.
+        out, jobs, address: as in :func:`run_sweep`.
+        options: of each trial, as in :func:`make_trial`, but for the rate. ``runtime="ray"`` searches live.
+
+    Returns:
+        Where it saturates, and all trials: :func:`bench.sweep.curve_panel` draws them.
+
+    Raises:
+        UsageError: the trial or the search cannot be.
+    """
+    from .sweep import Options, Saturation, Sweep, knees
+
+    if "rate" in options:
+        raise UsageError("rate is what is searched for: give rates to begin with")
+    live = options.get("runtime") == "ray"
+
+    def trial(rate: float) -> Trial:
+        return make_trial(protocol, rate=rate, **options)
+
+    sweep = Sweep(
+        name=f"knee-{protocol}",
+        question=f"Up to which load does {protocol} keep its p99 within {p99_s:g} s?",
+        grid={"rate": [float(rate) for rate in rates]},
+        trial=trial,
+        seeds=0 if live else seeds,
+        live=seeds if live else 0,
+        metric="p99_s",
+        saturation=Saturation(at_most=p99_s, seeds=seeds, resolution=resolution),
+    )
+    folder = None if out is None else Path(out)
+    result = sweep.run(Options(jobs=jobs, address=address, out=folder, plain=True))
+    found = knees(result)
+    if not found:
+        raise UsageError(f"no rate has all its trials yet: go on with out={str(result.folder)!r}")
+    return found[0][1], result
 
 
 def load(path: str | Path = "runs") -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +34,21 @@ def prepare(trial: Trial) -> tuple[Family, Any, Any]:
     return family, server_config, client_config
 
 
-def open_session(address: str | None = None) -> RaySession:
-    """A context manager that keeps node actors between live trials; pass it to :func:`run_trial`."""
+def open_session(address: str | None = None, besides: Collection[str] = ()) -> RaySession:
+    """A context manager that keeps node actors between live trials; pass it to :func:`run_trial`.
+
+    Args:
+        address: of a running cluster; None starts an embedded local one.
+        besides: Ray nodes of that cluster that are left to other sessions.
+    """
     from .runtime.ray.session import RaySession
 
-    return RaySession(address)
+    return RaySession(address, besides=besides)
+
+
+def session_alive(session: RaySession) -> bool:
+    """Whether the Ray of a session is still there: without it, every further trial would fail."""
+    return session.cluster.alive()
 
 
 def floor_of(session: RaySession, trial: Trial) -> Floor:

@@ -153,6 +153,26 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     commit: float | None = None
 
 
+class FaultRecovery(msgspec.Struct, frozen=True, kw_only=True):
+    """What one fault did, in seconds; None where it was not observed.
+
+    Attributes:
+        kind: of the fault; ``at``: when it began; ``targets``: whom it hit.
+        detect, elect, commit: as in :class:`Recovery`; None where it unseated no leader.
+        p99_back: from its beginning until the 99th percentile of the response was back within 10% of what it was
+            before the first fault; None if that did not happen before the next fault or the end of the load, or the
+            baseline is not known.
+    """
+
+    kind: str
+    at: float
+    targets: tuple[str, ...] = ()
+    detect: float | None = None
+    elect: float | None = None
+    commit: float | None = None
+    p99_back: float | None = None
+
+
 class Messages(msgspec.Struct, frozen=True, kw_only=True):
     """Messages sent between servers, and between clients and servers (either way), over the whole run.
 
@@ -377,6 +397,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         unavailable_censored: the system did not serve again before the window ended, or never did: ``unavailable_s``
             is what was seen of the outage (all of the window, if nothing was acknowledged in it), a lower bound.
         leader_hit: whether the first fault aimed at the leader hit it; None if none was aimed at it.
+        recoveries: from each fault, in their order.
+        steady_s: from the start of the load, before the first fault, until response times were steady (MSER-5); None
+            if they were not, or there are too few to say. A warm-up that ends before it is too short.
         messages_per_operation: between servers, a completed (ok) operation.
         trial: ``complete``, or ``void``: its figures mean nothing, for ``void_reason``.
         verdict: merged over ``checks``.
@@ -407,6 +430,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     unavailable_resolution_s: float | None = None
     unavailable_censored: bool = False
     recovery_s: Recovery
+    recoveries: tuple[FaultRecovery, ...] = ()
+    steady_s: float | None = None
     messages: Messages
     messages_per_operation: float | None
     trial: Literal["complete", "void"]

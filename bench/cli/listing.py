@@ -13,7 +13,7 @@ HELP = """List what there is, or everything about WHAT.
 
 \b
 WHAT is a protocol, or one of
-  protocols  mutants  faults  workloads  latencies  sweeps  runs
+  protocols  mutants  faults  workloads  latencies  networks  sweeps  presets  runs
 
 \b
 Examples:
@@ -121,6 +121,17 @@ def _sweeps() -> None:
     _table("Sweeps (bench sweep NAME)", [(script.name, script.summary) for script in discover()])
 
 
+def _presets() -> None:
+    from ..sweep.grid import show
+    from ..sweep.presets import AXES
+
+    rows = []
+    for name, (values, about) in AXES.items():
+        axis = "election_timeout_s" if name == "timeouts" else ""
+        rows.append((f"@{name}", f"{about[0].upper()}{about[1:]}. [{', '.join(show(axis, each) for each in values)}]"))
+    _table("Presets of axes (bench sweep NAME AXIS=@PRESET)", rows)
+
+
 def _runs() -> None:
     from .store import RESULT, RUNS, load
 
@@ -140,6 +151,7 @@ TOPICS: dict[str, Callable[[], None]] = {
     "latencies": _latencies,
     "networks": _networks,
     "sweeps": _sweeps,
+    "presets": _presets,
     "runs": _runs,
 }
 

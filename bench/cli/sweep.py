@@ -19,6 +19,7 @@ Examples:
   bench sweep
   bench sweep election_timeout
   bench sweep election_timeout nodes=3 --seeds 200 --no-live
+  bench sweep election_timeout --precision 0.05 --no-live
   bench sweep election_timeout --dry-run
 """
 
@@ -27,6 +28,7 @@ Examples:
 @click.argument("script", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=V1,V2]...")
 @option("Size", "--seeds", type=int, help="Simulated trials a cell.  [default: the script's]")
+@option("Size", "--precision", type=NUMBER, metavar="SHARE", help="Seeds until intervals are within +- this share.")
 @option("Size", "--live", type=int, help="Live trials a cell.  [default: the script's]")
 @option("Size", "--no-live", is_flag=True, help="Simulation only.")
 @option("Size", "--budget", type=NUMBER, metavar="SECONDS", help="In total; more seeds until it is spent.")
@@ -74,5 +76,6 @@ def command(script: str | None, overrides: tuple[str, ...], **given: Any) -> int
         out=given["out"],
         dry_run=given["dry_run"],
         plain=True if given["plain"] else None,
+        precision=given["precision"],
     )
     return cli_run(script, overrides, options)

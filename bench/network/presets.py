@@ -6,9 +6,11 @@ for all: one-way delays are lognormal with ``SIGMA``, for which the 99.9th perce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ..errors import unknown_name
+import msgspec
+
+from ..errors import UsageError, unknown_name
 from ..units import NS_PER
 from .latency import Lognormal, Uniform
 from .spec import Network, Regions
@@ -68,11 +70,32 @@ ABOUT: dict[str, str] = {
 
 
 def network(name: str) -> Network:
-    """The network of that name.
+    """The network of that name; ``ec2-2013:VA+OR+CA`` is one with only these of its regions, in that order.
 
     Raises:
         UsageError: there is none; the nearest is named.
     """
-    if name not in NETWORKS:
-        raise unknown_name("network", name, NETWORKS)
-    return NETWORKS[name]
+    known, colon, chosen = name.partition(":")
+    if known not in NETWORKS:
+        raise unknown_name("network", known, NETWORKS)
+    found = NETWORKS[known]
+    return msgspec.structs.replace(found, regions=only(found, known, chosen.split("+"))) if colon else found
+
+
+def only(found: Network, name: str, chosen: Sequence[str]) -> Regions:
+    """Some regions of a network; nodes are placed in them in turn.
+
+    Raises:
+        UsageError: it has no regions, or not this one (the nearest is named), or one is given twice.
+    """
+    regions = found.regions
+    if regions is None:
+        raise UsageError(f"the network {name} has no regions to choose from")
+    for place, region in enumerate(chosen):
+        if region not in regions.names:
+            raise unknown_name("region", region, regions.names)
+        if region in chosen[:place]:
+            raise UsageError(f"the region {region} is given twice")
+    at = [regions.names.index(region) for region in chosen]
+    matrix = tuple(tuple(regions.rtt[here][there] for there in at) for here in at)
+    return Regions(names=tuple(chosen), rtt=matrix, sigma=regions.sigma, place=tuple(range(len(at))))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..faults.notation import parse_fault
 from ..faults.spec import DrainRestart, FaultRecord, Partition, RollingRestart
 from ..history import NEVER, OK, History
-from ..trial import Recovery
+from ..trial import FaultRecovery, Recovery
 from ..units import seconds
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ CUTTING = ("halves", "isolate", "one-way")
 """Shapes of a partition that cut its target off from a majority; a bridge and a ring leave it one."""
 TAKES_EFFECT = 50_000_000
 """ns that a live fault may take from its order to its effect: until then the old leader may still serve."""
+
+WINDOW = 100
+"""Operations over which a 99th percentile is taken, at least."""
+BACK_WITHIN = 1.1
+"""In multiples of the p99 before the first fault: from here on it is back."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,34 @@ def recovery(
     that term, so that elections which led to nothing count as time spent electing. A part that was not observed is
     None.
     """
+    found = outages(marks, faults, leaders, names, history)
+    return found[0][1] if found else Recovery()
+
+
+def outages(
+    marks: Sequence[Mark],
+    faults: Iterable[FaultRecord],
+    leaders: Sequence[tuple[int, str]],
+    names: tuple[str, str, str],
+    history: History | None = None,
+) -> list[tuple[Silencing, Recovery]]:
+    """Every outage in which a leader was unseated: what it is put down to, and its parts, as in :func:`recovery`."""
     every = sorted((each for fault in faults for each in silencings(fault)), key=lambda each: each.at)
     hits = [each for each in every if leader_at(leaders, each.at) in each.targets]
-    if not hits:
-        return Recovery()
-    _, elect, commit = names
     ordered = sorted(marks, key=lambda mark: mark.at)
+    found = []
+    while hits:
+        deposed, fault, parts = _outage(hits, ordered, names, history)
+        found.append((fault, parts))
+        hits = [] if deposed is None else [hit for hit in hits if hit.at > deposed]
+    return found
+
+
+def _outage(
+    hits: Sequence[Silencing], ordered: Sequence[Mark], names: tuple[str, str, str], history: History | None
+) -> tuple[int | None, Silencing, Recovery]:
+    """The first outage of these: when a later term began, what it is put down to, and its parts."""
+    _, elect, commit = names
     old = _term(next((m for m in reversed(ordered) if m.name == elect and m.at <= hits[0].at), None))
 
     def newer(mark: Mark) -> bool:
@@ -134,11 +162,94 @@ def recovery(
     until = NEVER - 1 if deposed is None else deposed
     effective = fault.at + TAKES_EFFECT
     if any(m.name == commit and not newer(m) and m.at > effective for m in ordered):
-        return Recovery()
+        return deposed, fault, Recovery()
     if history is not None and _served(history, effective, until):
-        return Recovery()
+        return deposed, fault, Recovery()
     suspected = next((m for m in ordered if m.name == names[0] and fault.at <= m.at <= until), None)
-    return _parts([m for m in ordered if m.at >= fault.at and newer(m)], fault.at, suspected, names)
+    return deposed, fault, _parts([m for m in ordered if m.at >= fault.at and newer(m)], fault.at, suspected, names)
+
+
+def recoveries(
+    marks: Sequence[Mark],
+    faults: Iterable[FaultRecord],
+    leaders: Sequence[tuple[int, str]],
+    names: tuple[str, str, str],
+    history: History,
+    warmup: int,
+    end: int,
+) -> tuple[FaultRecovery, ...]:
+    """What became of each fault, in their order: :func:`outages` and :func:`p99_back`.
+
+    Args:
+        marks, leaders, names: as in :func:`recovery`.
+        faults: all of them.
+        history: of the trial.
+        warmup, end: ns, the measured window.
+    """
+    ordered = sorted(faults, key=lambda fault: fault.start)
+    parts = {id(hit.fault): found for hit, found in outages(marks, ordered, leaders, names, history)}
+    found = []
+    responses = _Responses.of(history, warmup, end, ordered[0].start) if ordered else None
+    for place, fault in enumerate(ordered):
+        limit = min([end, *(other.start for other in ordered[place + 1 :] if other.start > fault.start)])
+        begins = max((each.at for each in silencings(fault)), default=fault.start)
+        part = parts.get(id(fault), Recovery())
+        found.append(
+            FaultRecovery(
+                kind=fault.kind,
+                at=seconds(fault.start),
+                targets=fault.targets,
+                detect=part.detect,
+                elect=part.elect,
+                commit=part.commit,
+                p99_back=responses.back(fault.start, begins, limit) if responses is not None else None,
+            )
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Responses:
+    """Response times in ns of all operations by their intended start; infinite of those not served."""
+
+    intended: NDArray[np.int64]
+    completed: NDArray[np.int64]
+    took: NDArray[np.float64]
+    bound: float
+
+    @classmethod
+    def of(cls, history: History, warmup: int, end: int, first_fault: int) -> _Responses | None:
+        """None where too few operations before the first fault say what is usual."""
+        rows = np.flatnonzero((history.intended >= warmup) & (history.intended < end))
+        order = rows[np.argsort(history.intended[rows], kind="stable")]
+        intended = history.intended[order].astype(np.int64)
+        took = (history.completed[order] - history.intended[order]).astype(np.float64)
+        took[history.outcome[order] != OK] = np.inf
+        before = np.sort(took[intended < first_fault])
+        if len(before) < WINDOW:
+            return None
+        usual = float(before[-(-99 * len(before) // 100) - 1])
+        completed = history.completed[order].astype(np.int64)
+        return cls(intended, completed, took, BACK_WITHIN * usual) if np.isfinite(usual) else None
+
+    def back(self, fault: int, begins: int, limit: int) -> float | None:
+        """Seconds from the fault until the first of ``WINDOW`` operations in a row whose p99 is as usual.
+
+        By then every slow operation that was under way has been answered (or given up): a closed loop has hardly any
+        operation in an outage, each client waits for one that began before it.
+        """
+        inside = ((self.intended >= begins) | (self.completed > begins)) & (self.intended < limit)
+        at = self.intended[inside]
+        slow = self.took[inside] > self.bound
+        counted = np.concatenate(([0], np.cumsum(slow)))
+        if len(counted) <= WINDOW:
+            return None
+        ended = np.where(slow & (self.completed[inside] < NEVER), self.completed[inside], 0)
+        waited = np.maximum.accumulate(np.concatenate(([0], ended[:-1])))
+        calm = counted[WINDOW:] - counted[:-WINDOW] <= WINDOW // 100
+        starts = len(calm)
+        back = np.flatnonzero(calm & (at[:starts] >= waited[:starts]) & (at[:starts] >= begins))
+        return seconds(float(at[back[0]] - fault)) if len(back) else None
 
 
 def _served(history: History, start: int, end: int) -> bool:

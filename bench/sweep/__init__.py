@@ -8,9 +8,14 @@ A script declares a :class:`Sweep` and calls its :meth:`Sweep.main`::
         raise SystemExit(sweep.main())
 """
 
+from ..stats.knee import Knee, Saturation
+from ..stats.looks import Precision
 from .api import Sweep, execute
+from .conclusions import ranking, remarks
 from .grid import Cell, describe
+from .overlay import Model, Overlay, overlay
 from .result import Conclusion, Counts, Options, Panel, SweepResult, Threshold, observed
+from .saturation import curve, curve_panel, knees, settings
 from .scripts import Script, cli_run, discover, load
 from .store import Description, Row, RunFolder
 
@@ -19,18 +24,30 @@ __all__ = [
     "Conclusion",
     "Counts",
     "Description",
+    "Knee",
+    "Model",
     "Options",
+    "Overlay",
     "Panel",
+    "Precision",
     "Row",
     "RunFolder",
+    "Saturation",
     "Script",
     "Sweep",
     "SweepResult",
     "Threshold",
     "cli_run",
+    "curve",
+    "curve_panel",
     "describe",
     "discover",
     "execute",
+    "knees",
     "load",
     "observed",
+    "overlay",
+    "ranking",
+    "remarks",
+    "settings",
 ]

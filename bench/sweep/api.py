@@ -11,10 +11,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..calibration import Calibration, Service, check_service, kept
-from ..errors import EXIT_THRESHOLD, EXIT_VALID, UsageError, worst_exit
-from .grid import Build, Cell, axis_title, calibrated, expand, override, show
-from .result import Conclusion, Options, SweepResult, Threshold
+from ..errors import (
+    EXIT_HARNESS,
+    EXIT_THRESHOLD,
+    EXIT_USAGE,
+    EXIT_VALID,
+    HarnessError,
+    UsageError,
+    unknown_name,
+    worst_exit,
+)
+from ..stats.knee import Saturation
+from ..stats.looks import Precision
+from ..trial import Trial
+from .conclusions import concluded
+from .grid import Build, Cell, Point, axis_title, calibrated, expand, override, show, template
+from .result import Conclusion, Options, SweepResult, Threshold, check_metric
 from .runner import Runner, check_cells, estimate_s, script_name, stop_on_sigterm
 from .store import Description, RunFolder
 from .worker import ENTRY
@@ -31,10 +46,13 @@ class Sweep:
     Attributes:
         name: of the run's folder.
         question: what it asks, as one sentence.
-        grid: axis -> values; names ending in ``_s`` hold seconds, ranges are tuples. The last axis varies fastest.
+        grid: axis -> values, or the name of a preset (``"@lan-to-wan"``, :mod:`bench.sweep.presets`); names ending in
+            ``_s`` hold seconds, ranges are tuples. The last axis varies fastest.
         trial: called with one value of each axis by name, returns the trial of that cell. Its runtime and seed are
             filled in by the sweep.
         seeds: simulated trials a cell. With a budget, more follow round-robin until it is spent.
+        precision: instead of a number of seeds, how narrow the interval of each cell must become.
+        saturation: after the grid, search for the highest load each setting carries, by bisection.
         live: live trials a cell, one after the other and never beside simulation.
         budget_s: seconds of wall time in total, with everything; None for as long as it takes.
         metric: the column shown while it runs.
@@ -48,7 +66,7 @@ class Sweep:
 
     name: str
     question: str
-    grid: Mapping[str, Sequence[Any]]
+    grid: Mapping[str, Sequence[Any] | str]
     trial: Build
     seeds: int = 20
     live: int = 0
@@ -59,6 +77,22 @@ class Sweep:
     service: Service = "default"
     biases: Sequence[str] = field(default_factory=tuple)
     entry: str = ENTRY
+    precision: Precision | None = None
+    saturation: Saturation | None = None
+
+    def check(self) -> None:
+        """Raise :class:`UsageError` for the first part of the declaration that cannot be."""
+        check_metric(self.metric)
+        for threshold in self.thresholds:
+            check_metric(threshold.metric)
+        if self.precision is not None:
+            self.precision.validate()
+            check_metric(self.precision.metric)
+        if self.saturation is not None:
+            self.saturation.validate()
+            check_metric(self.saturation.metric)
+            if self.saturation.axis not in self.grid:
+                raise unknown_name("axis of a load", self.saturation.axis, self.grid)
 
     def cells(self, overrides: Sequence[str] = ()) -> list[Cell]:
         """The cells, with axes replaced by ``key=v1,v2``.
@@ -66,7 +100,13 @@ class Sweep:
         Raises:
             UsageError: an override or a cell cannot be.
         """
+        self.check()
         cells = expand(override(self.grid, overrides), self.trial)
+        if self.saturation is not None:
+            for value in {cell.point[self.saturation.axis] for cell in cells}:
+                if not isinstance(value, (int, float)) or value <= 0:
+                    name = self.saturation.axis
+                    raise UsageError(f"the axis {name} holds {value!r}: a load to search over is a rate above 0")
         check_cells(cells, self.entry)
         return cells
 
@@ -109,9 +149,14 @@ class Sweep:
             raise UsageError("nothing to run: neither seeds nor live trials are asked for")
         if budget is not None and not 0 < budget < math.inf:
             raise UsageError(f"budget {budget:g} is out of range: seconds, above 0")
+        if options.precision is not None and not 0 < options.precision < math.inf:
+            raise UsageError(f"precision {options.precision:g} is out of range: a share of the median, above 0")
+        if options.precision is not None and options.seeds is not None:
+            raise UsageError("give either seeds or a precision: the one is a number of trials, the other finds it")
         if options.jobs is not None and options.jobs < 1:
             raise UsageError(f"jobs {options.jobs} is out of range: at least 1")
-        return replace(options, seeds=seeds, live=live, budget_s=budget)
+        asked = options.seeds if options.seeds_asked is None else options.seeds_asked
+        return replace(options, seeds=seeds, live=live, budget_s=budget, seeds_asked=asked)
 
     def run(self, options: Options | None = None, script: str = "") -> SweepResult:
         """Run what is not done yet.
@@ -122,6 +167,11 @@ class Sweep:
         options = self.resolve(options or Options())
         calibration = self.calibration(options)
         cells = calibrated(self.cells(options.overrides), calibration)
+
+        def at(point: Point) -> Trial:
+            found = Cell(0, point, template(self.trial, point))
+            return calibrated([found], calibration)[0].template
+
         description = Description(
             name=self.name,
             question=self.question,
@@ -132,8 +182,17 @@ class Sweep:
             metric=self.metric,
             biases=tuple(self.biases),
             calibration=calibration,
+            precision=self._precision(options),
+            saturation=self.saturation,
         )
-        return Runner(description, cells, options, entry=self.entry).run()
+        return Runner(description, cells, options, entry=self.entry, template=at).run()
+
+    def _precision(self, options: Options) -> Precision | None:
+        """What is asked for this time; a number of seeds that was asked for is just that."""
+        if options.precision is not None:
+            like = self.precision or Precision(metric=self.metric, width=options.precision)
+            return msgspec.structs.replace(like, width=options.precision)
+        return self.precision if options.seeds_asked is None else None
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """The command line of a script, with the options of ``bench sweep``; returns the exit code."""
@@ -157,6 +216,9 @@ def dry_run(sweep: Sweep, options: Options) -> None:
     options = sweep.resolve(options)
     cells = calibrated(sweep.cells(options.overrides), sweep.calibration(options))
     seeds, live = options.seeds or 0, options.live or 0
+    precision = sweep._precision(options)
+    if precision is not None and seeds:
+        seeds = precision.first
     titles = [axis_title(name) for name in cells[0].point]
     rows = [[show(name, value) for name, value in cell.point.items()] for cell in cells]
     widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
@@ -168,6 +230,17 @@ def dry_run(sweep: Sweep, options: Options) -> None:
         f"{len(cells)} cells, {seeds * len(cells)} simulated trials (about {simulated_s:.0f} s on {workers} "
         f"{'core' if workers == 1 else 'cores'}) and {live * len(cells)} live trials (about {live_s:.0f} s)"
     )
+    if precision is not None and seeds:
+        print(
+            f"precision: after {precision.first} seeds a cell, {precision.step} more up to {precision.most} where the "
+            f"interval of {precision.metric} is wider than +-{precision.width:.1%}"
+        )
+    if sweep.saturation is not None:
+        asked = sweep.saturation
+        print(
+            f"then a search for the highest {asked.axis} with {asked.metric} at most {asked.at_most:g}, "
+            f"{asked.seeds} trials a step, to {asked.resolution:.0%}"
+        )
     if options.budget_s is not None:
         print(f"budget {options.budget_s:g} s: fewer seeds if that is short, more if time is left")
 
@@ -182,6 +255,10 @@ def execute(sweep: Sweep, options: Options, script: str = "") -> int:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        print("what had finished is kept; to go on, run the same command with --out and the folder of the run")
+        return EXIT_HARNESS
 
 
 def _execute(sweep: Sweep, options: Options, script: str) -> int:
@@ -198,7 +275,7 @@ def _execute(sweep: Sweep, options: Options, script: str) -> int:
             f"stopped: {len(result.rows)} trials are kept; to resume, run the same command with --out {result.folder}"
         )
         return EXIT_INTERRUPTED
-    conclusion = sweep.conclude(result) if sweep.conclude is not None else None
+    conclusion, problem = concluded(result, sweep.conclude)
     report = render(result, result.folder / "report.html", conclusion=conclusion)
     broken = [sentence for threshold in sweep.thresholds for sentence in threshold.broken_by(result)]
     for sentence in broken:
@@ -206,9 +283,11 @@ def _execute(sweep: Sweep, options: Options, script: str) -> int:
     for sentence in result.uncounted():
         print(f"trials: {sentence}")
     print()
-    if conclusion is not None:
-        print(conclusion.answer)
+    print(conclusion.answer)
     print(f"report: {report}")
-    if conclusion is not None and conclusion.invitation:
+    if conclusion.invitation:
         print(conclusion.invitation)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return EXIT_USAGE
     return worst_exit([row.result.exit_code() for row in result.rows] + [EXIT_THRESHOLD] * bool(broken))

@@ -25,6 +25,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     )
     @click.argument("overrides", nargs=-1, metavar="[AXIS=VALUE,VALUE]...")
     @click.option("--seeds", type=int, help=f"Simulated trials a cell. [default: {sweep.seeds}]")
+    @click.option("--precision", type=float, help="Seeds until each interval is within +- this share of its median.")
     @click.option("--live", type=int, help=f"Live trials a cell. [default: {sweep.live}]")
     @click.option("--no-live", is_flag=True, help="Simulation only.")
     @click.option("--budget", type=float, help="Seconds in total; more seeds until it is spent.")
@@ -38,6 +39,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     def command(
         overrides: tuple[str, ...],
         seeds: int | None,
+        precision: float | None,
         live: int | None,
         no_live: bool,
         budget: float | None,
@@ -62,6 +64,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
                 dry_run=dry_run,
                 plain=True if plain else None,
                 overrides=overrides,
+                precision=precision,
             )
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from ..calibration import Calibration
 from ..errors import UsageError, unknown_name
 from ..trial import Trial
 from ..units import NS_PER, format_duration, parse_duration, seconds
+from .presets import axis_preset
 
 Point = dict[str, Any]
 Build = Callable[..., Trial]
@@ -37,25 +39,79 @@ class Cell:
         return msgspec.structs.replace(self.template, runtime=runtime, seed=seed)
 
 
-def expand(grid: Mapping[str, Sequence[Any]], build: Build) -> list[Cell]:
+def expand(grid: Mapping[str, Sequence[Any] | str], build: Build) -> list[Cell]:
     """Every cell, the last axis varying fastest.
 
     Raises:
         UsageError: an axis is empty, or the trial of a cell cannot be (the cell is named).
     """
+    resolved = resolve(grid)
+    check_build(resolved, build)
+    points = [dict(zip(resolved, values, strict=True)) for values in itertools.product(*resolved.values())]
+    return [Cell(index, point, template(build, point)) for index, point in enumerate(points)]
+
+
+def template(build: Build, point: Point) -> Trial:
+    """The trial at a point, as the script makes it.
+
+    Raises:
+        UsageError: it cannot be; the cell is named.
+    """
+    try:
+        found = build(**point)
+        if not isinstance(found, Trial):
+            raise UsageError(f"the script's trial function returns {type(found).__name__}, not a Trial")
+        found.validate()
+    except UsageError as error:
+        raise UsageError(f"cell {describe(point)}: {error}") from None
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(f"cell {describe(point)}: the script's trial function fails: {what}") from None
+    return found
+
+
+def resolve(grid: Mapping[str, Sequence[Any] | str]) -> dict[str, list[Any]]:
+    """The grid with the values of presets, ``"@NAME"``, in the place of their names.
+
+    Raises:
+        UsageError: an axis has no values, or one twice, or is no list; or there is no such preset.
+    """
+    resolved: dict[str, list[Any]] = {}
     for name, values in grid.items():
-        if not values:
+        if isinstance(values, str):
+            values = axis_preset(values)
+        if isinstance(values, Mapping) or not isinstance(values, Iterable):
+            raise UsageError(f"the axis {name} of the grid is {values!r}: give a list of values, or '@' and a preset")
+        resolved[name] = list(values)
+        if not resolved[name]:
             raise UsageError(f"the axis {name} of the grid has no values")
-    cells = []
-    for index, values in enumerate(itertools.product(*grid.values())):
-        point = dict(zip(grid, values, strict=True))
-        try:
-            template = build(**point)
-            template.validate()
-        except UsageError as error:
-            raise UsageError(f"cell {describe(point)}: {error}") from None
-        cells.append(Cell(index, point, template))
-    return cells
+        for place, value in enumerate(resolved[name]):
+            if value in resolved[name][:place]:
+                raise UsageError(f"the axis {name} of the grid has the value {show(name, value)} twice")
+    return resolved
+
+
+def check_build(grid: Mapping[str, Sequence[Any]], build: Build) -> None:
+    """Raise :class:`UsageError` where the axes are not the parameters of the script's trial function."""
+    try:
+        parameters = inspect.signature(build).parameters
+    except (TypeError, ValueError):
+        return  # something built in: it will say itself what it cannot take
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return
+    for name in grid:
+        if name not in parameters:
+            raise unknown_name("parameter of the script's trial function", name, parameters)
+    for name, each in parameters.items():
+        if each.default is inspect.Parameter.empty and name not in grid:
+            if each.kind is inspect.Parameter.VAR_POSITIONAL:
+                continue
+            raise UsageError(f"the script's trial function needs {name}, and the grid has no such axis")
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two points are one."""
+    return repr(sorted(one.items())) == repr(sorted(other.items()))
 
 
 def calibrated(cells: Iterable[Cell], calibration: Calibration | None) -> list[Cell]:
@@ -100,6 +156,11 @@ def describe(point: Mapping[str, Any]) -> str:
     return ", ".join(f"{axis_title(name)} {show(name, value)}" for name, value in point.items())
 
 
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def frozen(value: Any) -> Any:
     """A value read back from JSON as it was: lists become tuples."""
     return tuple(frozen(v) for v in value) if isinstance(value, list) else value
@@ -108,12 +169,13 @@ def frozen(value: Any) -> Any:
 # --- overrides ------------------------------------------------------------------------------------------------------
 
 
-def override(grid: Mapping[str, Sequence[Any]], overrides: Iterable[str]) -> dict[str, list[Any]]:
+def override(grid: Mapping[str, Sequence[Any] | str], overrides: Iterable[str]) -> dict[str, list[Any]]:
     """The grid with axes replaced by ``key=v1,v2``; a range is written ``0.05..0.1``, a duration may carry its unit.
 
     Raises:
         UsageError: not of that form, no such axis (the nearest is named), or not a value of the axis' kind.
     """
+    grid = resolve(grid)
     changed = {name: list(values) for name, values in grid.items()}
     for text in overrides:
         name, equals, listed = text.partition("=")
@@ -122,6 +184,9 @@ def override(grid: Mapping[str, Sequence[Any]], overrides: Iterable[str]) -> dic
             raise UsageError(f"override {text!r} is malformed: write AXIS=VALUE,VALUE as in {_example(grid)}")
         if name not in grid:
             raise unknown_name("axis", name, grid)
+        if listed.strip().startswith("@"):
+            changed[name] = list(axis_preset(listed.strip(), grid[name][0]))
+            continue
         changed[name] = [_value(name, part.strip(), grid[name][0]) for part in listed.split(",")]
     return changed
 

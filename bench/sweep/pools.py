@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -21,6 +23,13 @@ RETRIES = 2
 """A trial whose worker died is tried again this often before it becomes a failed row."""
 WORTH_RAY = 64
 """With fewer trials than this to run, starting Ray takes longer than it saves."""
+
+ESSENTIAL = ("raylet", "gcs_server")
+"""Processes without which Ray runs nothing; it notices itself only after a quarter of a minute."""
+CHECK_S = 2.0
+"""How often a cluster that others started is asked whether it still counts this machine among the living."""
+FETCH_S = 30.0
+"""A result that is ready is here by then, or whatever held it is dead."""
 
 Tag = Hashable
 Done = tuple[Tag, bytes | str]
@@ -39,6 +48,10 @@ class Pool(Protocol):
 
     def collect(self, timeout_s: float) -> list[Done]:
         """What has finished; waits up to ``timeout_s`` for the first."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """What went wrong and was mended since this was last asked, for people."""
         ...
 
     def close(self) -> None:
@@ -66,6 +79,10 @@ class Here:
             return []
         tag, trial = self.waiting.popleft()
         return [(tag, run_encoded(trial, self.entry))]
+
+    def remarks(self) -> list[str]:
+        """See :class:`Pool`."""
+        return []
 
     def close(self) -> None:
         """See :class:`Pool`."""
@@ -137,6 +154,10 @@ class Processes:
             self._submit(tag, trial, tries)
         return done
 
+    def remarks(self) -> list[str]:
+        """See :class:`Pool`."""
+        return []
+
     def close(self) -> None:
         """See :class:`Pool`."""
         processes = list((self.executor._processes or {}).values())
@@ -148,49 +169,146 @@ class Processes:
 
 
 class RayTasks:
-    """One Ray task a trial, on every core of the cluster."""
+    """One Ray task a trial, on every core of the cluster; survives the death of workers, and of Ray itself.
+
+    When Ray dies, what it was running is lost: a new one is started (or connected to), and those trials are handed out
+    again. Their results had not been kept, so no trial counts twice. After ``RETRIES`` such deaths, processes of this
+    machine take over.
+    """
 
     def __init__(self, address: str | None = None, jobs: int | None = None, entry: str = ENTRY) -> None:
         import ray
 
-        self.owned = not ray.is_initialized()
-        if self.owned:
-            connect(address)
         self.ray: Any = ray
+        self.address = address
+        self.jobs = jobs
+        self.entry = entry
+        self.owned = not ray.is_initialized()
+        self.deaths = 0
+        self.running: dict[Any, tuple[Tag, bytes]] = {}
+        self._fallen_back: Processes | None = None
+        self._remarks: list[str] = []
+        self._checked = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        """Connect, where that is ours to do.
+
+        Raises:
+            UsageError, HarnessError: there is no Ray to run on.
+        """
+        if self.owned:
+            connect(self.address)
         cores = int(self.ray.cluster_resources().get("CPU", 0))
         if cores < 1:
             raise HarnessError("the Ray cluster has no CPU to run tasks on")
-        self.workers = min(jobs, cores) if jobs else cores
+        self.workers = min(self.jobs, cores) if self.jobs else cores
         self.name = f"Ray tasks on {self.workers} cores"
-        self.entry = entry
-        self.task: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(run_encoded)
-        self.running: dict[Any, Tag] = {}
+        self.task: Any = self.ray.remote(num_cpus=1, max_retries=RETRIES)(run_encoded)
 
     def submit(self, tag: Tag, trial: bytes) -> None:
         """See :class:`Pool`."""
-        self.running[self.task.remote(trial, self.entry)] = tag
+        if self._fallen_back is not None:
+            self._fallen_back.submit(tag, trial)
+            return
+        try:
+            self.running[self.task.remote(trial, self.entry)] = (tag, trial)
+        except Exception as error:
+            if self._alive():
+                raise
+            self._revive(error, [(tag, trial)])
 
     def collect(self, timeout_s: float) -> list[Done]:
         """See :class:`Pool`."""
+        if self._fallen_back is not None:
+            return self._fallen_back.collect(timeout_s)
         if not self.running:
             return []
         references = list(self.running)
-        ready, _ = self.ray.wait(references, num_returns=1, timeout=timeout_s)
-        if ready:  # and whatever else is there by now
-            ready, _ = self.ray.wait(references, num_returns=len(references), timeout=0)
+        try:
+            ready, _ = self.ray.wait(references, num_returns=1, timeout=timeout_s)
+            if ready:  # and whatever else is there by now
+                ready, _ = self.ray.wait(references, num_returns=len(references), timeout=0)
+        except Exception as error:  # it raises for no trial, only without a Ray
+            self._revive(error, [])
+            return []
+        if not ready and not self._alive():
+            self._revive(None, [])
+            return []
         done: list[Done] = []
         for reference in ready:
-            tag = self.running.pop(reference)
+            tag = self.running[reference][0]
             try:
-                done.append((tag, self.ray.get(reference)))
+                done.append((tag, self.ray.get(reference, timeout=FETCH_S)))
             except Exception as error:
+                if not self._alive():
+                    self._revive(error, [])  # this one too is handed out again
+                    break
                 done.append((tag, f"its Ray task died ({str(error).strip().splitlines()[0]})"))
+            self.running.pop(reference)
         return done
+
+    def _alive(self) -> bool:
+        """Whether Ray's own processes are, as far as can be seen from here."""
+        if not self.ray.is_initialized():
+            return False
+        node = getattr(self.ray._private.worker, "_global_node", None)
+        started = getattr(node, "all_processes", {}) if node is not None else {}
+        if any(each.process.poll() is not None for name in ESSENTIAL for each in started.get(name, ())):
+            return False
+        if started or time.monotonic() - self._checked < CHECK_S:
+            return True
+        # A cluster that others started: its head has to answer, and to count this machine among the living.
+        self._checked = time.monotonic()
+        try:
+            here = self.ray.get_runtime_context().get_node_id()
+            return any(each["NodeID"] == here and each["Alive"] for each in self.ray.nodes())
+        except Exception:
+            return False
+
+    def _revive(self, error: Exception | None, besides: list[tuple[Tag, bytes]]) -> None:
+        """Another Ray for what the dead one was running.
+
+        Raises:
+            HarnessError: the Ray that died was not started by us, and does not come back.
+        """
+        lost = [*self.running.values(), *besides]
+        self.running.clear()
+        self.deaths += 1
+        why = f" ({str(error).strip().splitlines()[0]})" if error is not None and str(error).strip() else ""
+        with contextlib.suppress(Exception):
+            self.ray.shutdown()
+        self.owned = True
+        try:
+            if self.deaths > RETRIES:
+                raise HarnessError(f"Ray has died {self.deaths} times")
+            self._start()
+        except (UsageError, HarnessError, RuntimeError, OSError, TimeoutError) as problem:
+            if self.address is not None:
+                raise HarnessError(
+                    f"the Ray cluster at {self.address} is gone{why}, and does not come back: {problem}"
+                ) from None
+            self._fallen_back = Processes(self.workers, self.entry)
+            self.name = self._fallen_back.name
+        self._remarks.append(
+            f"Ray died under the simulation; {len(lost)} trials that it was running run again, in {self.name}."
+        )
+        for tag, trial in lost:
+            self.submit(tag, trial)
+
+    def remarks(self) -> list[str]:
+        """See :class:`Pool`."""
+        found, self._remarks = self._remarks, []
+        return found
 
     def close(self) -> None:
         """See :class:`Pool`. A Ray that was running before stays up."""
-        for reference in self.running:
-            self.ray.cancel(reference, force=True)
+        if self._fallen_back is not None:
+            self._fallen_back.close()
+            return
+        with contextlib.suppress(Exception):  # a Ray that has just died has nothing to cancel
+            for reference in self.running:
+                self.ray.cancel(reference, force=True)
         self.running.clear()
         if self.owned:
             self.ray.shutdown()

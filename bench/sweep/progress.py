@@ -13,7 +13,7 @@ import numpy as np
 
 from ..trial import Result
 from .grid import Cell, axis_title, show, spaced
-from .result import LATENCIES
+from .result import HIGHEST, LATENCIES
 from .store import flat
 
 if TYPE_CHECKING:
@@ -95,6 +95,22 @@ class Board:
         """One tally a cell."""
         self.tallies = [Tally() for _ in self.cells]
 
+    def add(self) -> None:
+        """One more cell."""
+        self.tallies.append(Tally())
+
+    def best(self) -> int | None:
+        """Index of the cell that is best so far, in simulation where there is any; None without two to compare."""
+        worlds = [
+            {i: t.median(world) for i, t in enumerate(self.tallies) if not math.isnan(t.median(world))}
+            for world in ("sim", "ray")
+        ]
+        medians = worlds[0] or worlds[1]
+        if len(medians) < 2:
+            return None
+        sign = -1 if self.metric in HIGHEST else 1
+        return min(medians, key=lambda i: sign * medians[i])
+
     @property
     def done(self) -> int:
         """Trials finished."""
@@ -110,12 +126,15 @@ class Board:
     def headline(self) -> str:
         """Phase, trials, elapsed and remaining time, in one line."""
         failed, invalid = (sum(getattr(t, name) for t in self.tallies) for name in ("failed", "invalid"))
-        parts = [self.phase, f"{self.done} trials"]
+        parts = [self.phase, f"{len(self.cells)} cells", f"{self.done} trials"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{invalid} violations"] if invalid else []
         parts.append(f"{time.monotonic() - self.began:.0f} s")
         if self.left_s is not None:
             parts.append(f"about {self.left_s:.0f} s left")
+        best = self.best()
+        if best is not None:
+            parts.append(f"best so far: {self.cells[best].label}")
         return ", ".join(part for part in parts if part)
 
 
@@ -217,13 +236,16 @@ class LiveTable:
             table.add_column(f"{title}\nlive", justify="right")
             table.add_column("trials", justify="right")
         table.add_column("verdict")
+        best = board.best()
         for cell, tally in zip(board.cells, board.tallies, strict=True):
             row = [show(name, value) for name, value in cell.point.items()]
             row += [_value(tally.median("sim"), board.metric), f"{tally.sim}/{board.seeds}"]
             if board.live:
                 row += [_value(tally.median("ray"), board.metric), f"{tally.live}/{board.live}"]
             style = "red" if tally.invalid else "yellow" if tally.failed or tally.void or tally.silent else None
-            table.add_row(*row, tally.verdict, style=style)
+            if cell.index == best:
+                style = "bold" if style is None else f"bold {style}"
+            table.add_row(*row, tally.verdict + (" (best so far)" if cell.index == best else ""), style=style)
         return table
 
     def phase(self, text: str) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
-from .store import Description, Row, RunFolder, flat
+from ..assess import SHORT
+from ..errors import UsageError, unknown_name
+from ..trial import Result
+from .store import Description, Row, RunFolder, flat, metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +86,8 @@ def _frozen_point(point: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(point.items()))
 
 
+HIGHEST = ("throughput_ops_s", "ok")
+"""Metrics of which more is better; of all others less is."""
 LATENCIES = ("p50_s", "p90_s", "p99_s", "p999_s", "max_s")
 
 
@@ -101,6 +105,40 @@ def observed(frame: pd.DataFrame, metric: str) -> pd.Series[float]:
     if metric in LATENCIES:
         return values.mask(values.isna() & (rows["latency_censored"] > 0), math.inf)
     return values
+
+
+def observed_value(result: Result, metric: str) -> float:
+    """As :func:`observed`, of one trial; NaN for one that is void.
+
+    Raises:
+        UsageError: there is no such metric; the nearest is named.
+    """
+    row = flat(result)
+    check_metric(metric)
+    if result.trial != "complete":
+        return math.nan
+    if metric == "unavailable_s" and result.unavailable_censored:
+        return math.inf
+    value = row[metric]
+    if value is None:
+        return math.inf if metric in LATENCIES and result.latency_s.censored > 0 else math.nan
+    return float(value)
+
+
+def carried_value(result: Result, metric: str) -> float:
+    """As :func:`observed_value`, where a system that did not serve what it was asked for counts as infinitely slow.
+
+    NaN where a trial says nothing of the system, or its verdict is not known.
+    """
+    if result.trial == "void" and result.error is None and (result.void_reason or "").startswith(SHORT):
+        return math.inf
+    return math.nan if result.verdict == "unknown" else observed_value(result, metric)
+
+
+def check_metric(metric: str) -> None:
+    """Raise :class:`UsageError` if a frame has no such column of numbers; the nearest is named."""
+    if metric not in metrics():
+        raise unknown_name("metric", metric, metrics())
 
 
 @dataclass(frozen=True)
@@ -215,6 +253,8 @@ class Options:
         dry_run: print the cells, their number and an estimate of the time, and run nothing.
         plain: plain lines even on a terminal.
         began: monotonic time from which the budget counts; now, if None.
+        precision: half the interval's width over the estimate at which a cell has enough seeds, instead of ``seeds``.
+        seeds_asked: the seeds that were asked for by name, filled in where ``seeds`` is resolved.
     """
 
     seeds: int | None = None
@@ -229,3 +269,5 @@ class Options:
     plain: bool | None = None
     began: float | None = None
     overrides: Sequence[str] = field(default_factory=tuple)
+    precision: float | None = None
+    seeds_asked: int | None = None

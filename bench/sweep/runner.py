@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,9 +14,12 @@ import msgspec
 from ..assess import failed
 from ..errors import HarnessError, UsageError
 from ..provenance import ROOT, code_version, provenance
+from ..stats.knee import Saturation
+from ..stats.looks import Precision
 from ..trial import Result, Trial
-from . import live
-from .grid import Cell
+from . import lanes, live
+from .grid import Cell, Point, same
+from .plan import Fixed, Plan, Saturating, UntilNarrow
 from .pools import Pool, choose
 from .progress import Board, Progress, make_progress
 from .result import Options, SweepResult
@@ -30,6 +32,9 @@ LIVE_SHARE = 0.75
 """Of a budget: no live trial starts after it, so that something is left for the simulation, which gives the answer."""
 LIVE_OVERHEAD_S = 1.0
 """A live trial beyond its load: settling, healing, the liveness phase and the checks."""
+GOLDEN = 0.6180339887
+ESTIMATE_S = 3.0
+"""An estimate may take so long, and a trial."""
 AHEAD = 2
 """Trials handed to the pool a worker: one running, one waiting."""
 
@@ -48,6 +53,7 @@ class Runner:
         options: with ``seeds`` and ``live`` resolved.
         entry: the function that runs a trial, by name.
         progress: makes the display for a board.
+        template: of a cell at a point that is not of the grid: a search for a knee goes to such points.
     """
 
     def __init__(
@@ -58,23 +64,31 @@ class Runner:
         *,
         entry: str = ENTRY,
         progress: Callable[[Board], Progress] | None = None,
+        template: Callable[[Point], Trial] | None = None,
     ) -> None:
-        self.cells = cells
+        self.cells = list(cells)
+        self._template = template
         self.options = options
         self.entry = entry
         self.code = code_version()
         self.folder = RunFolder(options.out or default_folder(description.name))
         self.description = description
         self.seeds, self.live = description.seeds, description.live
+        self.precision: Precision | None = description.precision
+        self.saturation: Saturation | None = description.saturation
         self.notes: list[str] = []
         self.took: dict[str, list[float]] = {"sim": [], "ray": []}
         self.began = time.monotonic() if options.began is None else options.began
         self.deadline = None if options.budget_s is None else self.began + options.budget_s
-        self.board = Board(cells, description.metric, self.seeds, self.live, deadline=self.deadline, began=self.began)
+        self.board = Board(
+            self.cells, description.metric, self.seeds, self.live, deadline=self.deadline, began=self.began
+        )
         self._make_progress = progress or (lambda board: make_progress(board, plain=options.plain))
         self.progress: Progress
         self.done: set[str] = set()
+        self.known: dict[str, Result] = {}
         self.workers = 1
+        self._pool: Pool | None = None
 
     # --- the whole ---------------------------------------------------------------------------------------------------
 
@@ -91,13 +105,21 @@ class Runner:
             self._restore()
             self._first_look()
             if self.live:
-                self._live()
+                self._live(Fixed(self.cells, self.live, alternate=True))
             if self.seeds:
-                self._simulate()
+                self._simulate(self._simulated())
+            if self.saturation is not None:
+                search = self._search(self.saturation)
+                if self.seeds:
+                    self._simulate(search)
+                else:
+                    self._live(search)
         except KeyboardInterrupt:
             interrupted = True
             self.notes.append("It was stopped before its end.")
         finally:
+            if self._pool is not None:
+                self._pool.close()
             self.progress.close()
         self.folder.compact()
         self._describe(finished=not interrupted)
@@ -111,11 +133,29 @@ class Runner:
         sittings = () if before is None else before.sittings
         self.description = msgspec.structs.replace(
             self.description,
-            points=tuple(cell.point for cell in self.cells),
+            points=self._points(before),
             code_version=self.code,
             sittings=(*sittings, provenance()),
         )
         self._describe(finished=False)
+
+    def _points(self, before: Description | None) -> tuple[Point, ...]:
+        """Those of the grid, and those that an earlier sitting's search went to: their cells are made again."""
+        if self.saturation is not None and before is not None:
+            axis = self.saturation.axis
+            for point in before.points:
+                like = next((c for c in self.cells if same(c.point, point | {axis: c.point[axis]})), None)
+                if like is not None and not any(same(c.point, point) for c in self.cells):
+                    self._add(point)
+        return tuple(cell.point for cell in self.cells)
+
+    def _add(self, point: Point) -> Cell:
+        """A cell beside those of the grid."""
+        assert self._template is not None
+        cell = Cell(len(self.cells), point, self._template(point))
+        self.cells.append(cell)
+        self.board.add()
+        return cell
 
     def _describe(self, *, finished: bool) -> None:
         self.description = msgspec.structs.replace(
@@ -129,11 +169,14 @@ class Runner:
         if not self.done:
             return
         points = {repr(sorted(cell.point.items())): cell for cell in self.cells}
+        decides = self.precision is not None or self.saturation is not None
         kept = 0
         for row in self.folder.rows():
             cell = points.get(repr(sorted(row.point.items())))
             if cell is not None and row.code_version == self.code:
                 kept += 1
+                if decides:
+                    self.known[row.key] = row.result
                 self.board.tallies[cell.index].add(row.result, self.board.metric)
         left = len(self.done) - kept
         ignored = f"; {left} of other code or other cells are left out" if left else ""
@@ -163,13 +206,16 @@ class Runner:
         self.folder.append(rows)
         for key, cell, result in batch:
             self.done.add(key)
+            if self.precision is not None or self.saturation is not None:
+                self.known[key] = result
             self.board.remaining_s = self._remaining()
             self.progress.finished(cell, result)
 
     def _remaining(self) -> float | None:
         """Seconds until every trial asked for is done, from how long those of this sitting took."""
         seconds = 0.0
-        for runtime, wanted in (("ray", self.live), ("sim", self.seeds)):
+        seeds = self.precision.first if self.precision is not None else self.seeds
+        for runtime, wanted in (("ray", self.live), ("sim", seeds)):
             counts = [tally.live if runtime == "ray" else tally.sim for tally in self.board.tallies]
             left = sum(max(0, wanted - count) for count in counts)
             took = self.took[runtime]
@@ -204,33 +250,41 @@ class Runner:
                 self.took["sim"].append(time.monotonic() - started)
                 self._finished([(key, cell, result)])
 
-    def _live_plan(self) -> Iterator[tuple[Cell, int]]:
-        """Every cell once before any twice, and every other pass backwards, so that a machine that gets slower with
-        time does not make the last cells look worse.
-        """
-        for number in range(1, self.live + 1):
-            for cell in self.cells if number % 2 else reversed(self.cells):
-                yield cell, number
-
-    def _live(self) -> None:
-        plan = [(cell, wanted) for cell, seed in self._live_plan() if (wanted := self._wanted(cell, "ray", seed))]
-        if not plan:
+    def _live(self, plan: Plan) -> None:
+        following = self._following(plan, "ray")
+        if following is None:
             return
         self.progress.phase("starting Ray and its actors")
         try:
+            groups = lanes.survey(self.options.address, [cell.template for cell in self.cells])
+            if groups and self.options.address is not None:
+                side_by_side = lanes.Lanes(self.options.address, groups)
+                try:
+                    self.progress.phase(side_by_side.name)
+                    self._drain(side_by_side, plan, following, "ray")
+                finally:
+                    side_by_side.close()
+                return
             with live.live_session(self.options.address) as run_live:
                 stop_on_sigterm()
-                for i, (cell, (key, trial)) in enumerate(plan):
+                number = 0
+                while following is not None:
+                    cell, key, trial, seed = following
+                    number += 1
                     took = self.took["ray"]
                     each = sum(took) / len(took) if took else estimate_live_s(trial)
+                    left = 1 + (plan.wanted() or 0)
                     if self._late(each, LIVE_SHARE if self.seeds else 1.0):
-                        self._remark(f"The budget left no time for {len(plan) - i} of {len(plan)} live trials.")
+                        total = number - 1 + left
+                        self._remark(f"The budget left no time for {left} of {total} live trials.")
                         return
-                    self.progress.phase(f"live trial {i + 1} of {len(plan)}: {cell.label}")
+                    self.progress.phase(f"live trial {number} of {number - 1 + left}: {cell.label}")
                     started = time.monotonic()
                     result = run_live(trial)
                     took.append(time.monotonic() - started)
                     self._finished([(key, cell, result)])
+                    plan.tell(cell, seed, result)
+                    following = self._following(plan, "ray")
         except UsageError:
             raise
         except Exception as error:  # the cluster, not a trial: those never raise
@@ -240,57 +294,104 @@ class Runner:
         self.notes.append(text)
         self.progress.note(text)
 
-    def _sim_plan(self) -> Iterator[tuple[Cell, str, Trial]]:
+    def _simulated(self) -> Plan:
         """Seeds round-robin over the cells; beyond the number asked for, as long as a budget lasts."""
-        seeds = itertools.count(1) if self.deadline is not None else range(1, self.seeds + 1)
-        for seed in seeds:
-            for cell in self.cells:
-                wanted = self._wanted(cell, "sim", seed)
-                if wanted is not None:
-                    yield cell, *wanted
+        if self.precision is not None:
+            return UntilNarrow(self.cells, self.precision)
+        return Fixed(list(self.cells), None if self.deadline is not None else self.seeds)
 
-    def _simulate(self) -> None:
-        plan = self._sim_plan()
-        left = None if self.deadline is not None else sum(1 for _ in self._sim_plan())
-        if left == 0 or self._late(self._each()):
+    def _search(self, asked: Saturation) -> Plan:
+        """For the knee of each setting: cells that differ in the load only."""
+        groups: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            setting = sorted((name, value) for name, value in cell.point.items() if name != asked.axis)
+            groups.setdefault(repr(setting), []).append(cell)
+
+        def at(like: Cell, rate: float) -> Cell:
+            point = like.point | {asked.axis: rate}
+            cell = self._add(point)
+            self.description = msgspec.structs.replace(self.description, points=tuple(c.point for c in self.cells))
+            self._describe(finished=False)
+            return cell
+
+        return Saturating(list(groups.values()), asked, at)
+
+    def _following(self, plan: Plan, runtime: str) -> tuple[Cell, str, Trial, int] | None:
+        """The next trial of a plan that is not done: (cell, key, trial, seed). The plan is told of those that are."""
+        while (item := plan.take()) is not None:
+            cell, seed = item
+            wanted = self._wanted(cell, runtime, seed)
+            if wanted is not None:
+                return cell, *wanted, seed
+            key = cell.trial(runtime, seed).key(self.code)
+            if key in self.known:
+                plan.tell(cell, seed, self.known[key])
+        return None
+
+    def _simulate(self, plan: Plan) -> None:
+        if self._late(self._each()):
             return
-        self.progress.phase("starting workers for the simulation")
-        pool = choose(left, address=self.options.address, jobs=self.options.jobs, entry=self.entry)
-        self.workers = pool.workers
-        stop_on_sigterm()
-        try:
-            self.progress.phase(f"simulating, {pool.name}")
-            self._drain(pool, plan)
-        finally:
-            pool.close()
+        following = self._following(plan, "sim")
+        if following is None:
+            return
+        if self._pool is None:
+            self.progress.phase("starting workers for the simulation")
+            left = plan.wanted() if isinstance(plan, Fixed) and self.saturation is None else None
+            self._pool = choose(
+                None if left is None else left + 1,
+                address=self.options.address,
+                jobs=self.options.jobs,
+                entry=self.entry,
+            )
+            self.workers = self._pool.workers
+            stop_on_sigterm()
+        verb = "searching for the knee" if isinstance(plan, Saturating) else "simulating"
+        self.progress.phase(f"{verb}, {self._pool.name}")
+        self._drain(self._pool, plan, following)
 
-    def _each(self) -> float:
-        took = self.took["sim"]
+    def _each(self, runtime: str = "sim") -> float:
+        took = self.took[runtime]
+        if not took and runtime == "ray":
+            return estimate_live_s(self.cells[0].template)
         return sum(took) / len(took) if took else 0.0
 
-    def _drain(self, pool: Pool, plan: Iterator[tuple[Cell, str, Trial]]) -> None:
+    def _drain(
+        self, pool: Pool, plan: Plan, following: tuple[Cell, str, Trial, int] | None, runtime: str = "sim"
+    ) -> None:
         """Keep every worker busy until the plan or the budget ends."""
-        running: dict[str, tuple[Cell, Trial]] = {}
-        exhausted = False
-        while running or not exhausted:
-            while not exhausted and len(running) < AHEAD * pool.workers:
-                following = None if self._late(self._each() * (1 + len(running) / pool.workers)) else next(plan, None)
-                if following is None:
-                    exhausted = True
+        share = LIVE_SHARE if runtime == "ray" and self.seeds else 1.0
+        running: dict[str, tuple[Cell, Trial, int]] = {}
+        over = False
+        while True:
+            while not over and len(running) < AHEAD * pool.workers:
+                if self._late(self._each(runtime) * (1 + len(running) / pool.workers), share):
+                    over = True
                     break
-                cell, key, trial = following
-                running[key] = (cell, trial)
+                following = following or self._following(plan, runtime)
+                if following is None:
+                    break  # the plan is at its end, or waits to be told
+                cell, key, trial, seed = following
+                following = None
+                running[key] = (cell, trial, seed)
                 pool.submit(key, msgspec.json.encode(trial))
+            if not running:
+                return
             batch: list[tuple[str, Cell, Result]] = []
+            told = []
             for tag, answer in pool.collect(0.5):
-                cell, trial = running.pop(str(tag))
+                cell, trial, seed = running.pop(str(tag))
                 if isinstance(answer, bytes):
                     result = msgspec.json.decode(answer, type=Result)
-                    self.took["sim"].append(result.took_s)
+                    self.took[runtime].append(result.took_s)
                 else:
                     result = failed(trial, answer, {})
                 batch.append((str(tag), cell, result))
+                told.append((cell, seed, result))
             self._finished(batch)
+            for cell, seed, result in told:
+                plan.tell(cell, seed, result)
+            for remark in pool.remarks():
+                self._remark(remark)
 
 
 def stop_on_sigterm() -> None:
@@ -328,10 +429,18 @@ def check_cells(cells: Sequence[Cell], entry: str) -> None:
 
 
 def estimate_s(cells: Sequence[Cell], seeds: int, live_trials: int, workers: int, entry: str) -> tuple[float, float]:
-    """(simulated, live) seconds a sweep will take: one simulated trial is run and timed."""
+    """(simulated, live) seconds a sweep will take: one seed of some cells all over the grid is run and timed."""
     simulated = 0.0
     if seeds and cells:
-        started = time.perf_counter()
-        run_one(cells[-1].trial("sim", 1), entry)
-        simulated = (time.perf_counter() - started) * seeds * len(cells) / workers
+        run_one(cells[0].trial("sim", 1), entry)  # the first also imports what all need
+        took: list[float] = []
+        began = time.perf_counter()
+        places = sorted(range(len(cells)), key=lambda place: place * GOLDEN % 1.0)  # evenly spread, however many
+        for place in places:
+            started = time.perf_counter()
+            run_one(cells[place].trial("sim", 1), entry)
+            took.append(time.perf_counter() - started)
+            if time.perf_counter() - began > ESTIMATE_S:
+                break
+        simulated = sum(took) / len(took) * seeds * len(cells) / workers
     return simulated, live_trials * sum(estimate_live_s(cell.template) for cell in cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,6 +66,8 @@ def find(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: give one of its sweep scripts")
     text = path.as_posix().removesuffix(".py")
     scripts = discover()
     for script in scripts:
@@ -87,14 +90,30 @@ def load(path: Path) -> Sweep:
     sys.modules[name] = module  # its dataclasses look themselves up there
     try:
         spec.loader.exec_module(module)
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"the script {path} fails when it is loaded: {type(error).__name__}: {error}") from None
+    except UsageError as error:
+        raise UsageError(f"the script {path}: {error}") from None
+    except SyntaxError as error:
+        raise UsageError(f"the script {path} is not Python: {error.msg} (line {error.lineno})") from None
+    except (Exception, SystemExit) as error:
+        line = _line(error, path)
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageError(f"the script {path} fails when it is loaded{line}: {what}") from None
     sweep = getattr(module, "sweep", None)
     if not isinstance(sweep, Sweep):
-        raise UsageError(f"the script {path} declares no sweep: assign a bench.sweep.Sweep to the name sweep")
+        others = [name for name, value in vars(module).items() if isinstance(value, Sweep)]
+        hint = (
+            f"it calls its sweep {others[0]}: call it sweep"
+            if others
+            else "assign a bench.sweep.Sweep to the name sweep"
+        )
+        raise UsageError(f"the script {path} declares no sweep: {hint}")
     return sweep
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Where in the script an error came from."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 def cli_run(path: str | Path, overrides: Sequence[str] = (), options: Options | None = None) -> int:

@@ -14,9 +14,12 @@ from typing import Any
 
 import msgspec
 
+from ..assess import failed
 from ..calibration import Calibration
 from ..errors import UsageError
-from ..trial import Result
+from ..stats.knee import Saturation
+from ..stats.looks import Precision
+from ..trial import Result, Trial
 from .grid import Point, frozen
 
 COMPACT_AT = 256
@@ -55,6 +58,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         metric: the column it is about.
         biases: sentences on what could mislead in it.
         calibration: whence its simulations have their service times, from its first sitting on; None: the default.
+        precision: how narrow intervals were to become; None for a fixed number of seeds.
+        saturation: the knee that was searched; None for no search.
         code_version: of the latest sitting.
         sittings: provenance of each start.
         notes: what went wrong on the way, for people.
@@ -72,6 +77,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     metric: str = "unavailable_s"
     biases: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    precision: Precision | None = None
+    saturation: Saturation | None = None
     code_version: str = ""
     sittings: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
@@ -107,6 +114,8 @@ def flat(result: Result) -> dict[str, Any]:
         "detect_s": recovery.detect,
         "elect_s": recovery.elect,
         "commit_s": recovery.commit,
+        "p99_back_s": result.recoveries[0].p99_back if result.recoveries else None,
+        "steady_s": result.steady_s,
         "ok": result.operations.ok,
         "fail": result.operations.fail,
         "info": result.operations.info,
@@ -123,6 +132,13 @@ def flat(result: Result) -> dict[str, Any]:
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")
 _WHOLE = ("seed", "ok", "fail", "info", "leader_changes", "events")
 _TRUTH = ("leader_hit", "harness_bound", "unavailable_censored")
+
+
+@functools.cache
+def metrics() -> tuple[str, ...]:
+    """Columns of figures: what trials can be compared by."""
+    columns = flat(failed(Trial(protocol=""), "", {}))
+    return tuple(name for name in columns if name not in (*_TEXT, *_TRUTH, "seed"))
 
 
 @functools.cache

@@ -12,6 +12,7 @@ PRESETS: dict[str, tuple[tuple[str, float], ...]] = {
     "register": (("read", 0.45), ("write", 0.35), ("cas", 0.2)),
     "write-only": (("write", 1.0),),
     "read-only": (("read", 1.0),),
+    "cas-only": (("cas", 1.0),),
     "ycsb-a": (("read", 0.5), ("write", 0.5)),
     "ycsb-b": (("read", 0.95), ("write", 0.05)),
     "ycsb-c": (("read", 1.0),),

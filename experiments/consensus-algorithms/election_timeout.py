@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.faults.spec import Crash
 from bench.network import Lognormal, Network
 from bench.stats.intervals import LEVEL, Interval, difference, interval, share
 from bench.sweep import Conclusion, Counts, Panel, Sweep, SweepResult, observed
 from bench.sweep.grid import show, spaced
+from bench.sweep.presets import leader_crash
 from bench.theory import divergence
 from bench.theory.votes import outage
 from bench.trial import ServiceTimes, Trial
 from bench.units import nanoseconds
-from bench.workload.spec import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,16 +43,13 @@ JITTER = 0.3
 
 def trial(nodes: int, rtt_s: float, election_timeout_s: Timeout) -> Trial:
     """2.2 s of load; the leader dies at 0.4 s and is back at 1.7 s, when the slowest timeout has long run out."""
-    return Trial(
-        protocol="raft",
+    return leader_crash(
+        "raft",
+        RATE,
         nodes=nodes,
-        params={"election_timeout_s": election_timeout_s, "retry_s": 0.1},
-        duration=nanoseconds(2.2),
-        liveness=nanoseconds(5),
         network=Network(latency=Lognormal(nanoseconds(rtt_s / 2), JITTER)),
-        workload=Workload(clients=8, rate=RATE),
+        params={"election_timeout_s": election_timeout_s, "retry_s": 0.1},
         service=ServiceTimes(byte=0.0),  # values of 16 bytes: beside a message, copying them costs nothing
-        faults=(Crash(at=nanoseconds(0.4), target="leader", down=nanoseconds(1.3)),),
     )
 
 
@@ -354,9 +350,9 @@ sweep = Sweep(
     name="election_timeout",
     question="Which election timeout should a Raft cluster use, given the round trip between its servers?",
     grid={
-        "nodes": [3, 5],
+        "nodes": "@small",
         "rtt_s": [0.001, 0.020],
-        "election_timeout_s": [(0.05, 0.1), (0.15, 0.3), (0.5, 1.0)],
+        "election_timeout_s": "@timeouts",
     },
     trial=trial,
     seeds=100,

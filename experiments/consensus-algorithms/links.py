@@ -11,28 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bench.sweep import Conclusion, Panel, Sweep, SweepResult
+from bench.sweep.presets import closed_loop
 from bench.trial import Trial
-from bench.units import nanoseconds
-from bench.workload.spec import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-LOAD_S, WARMUP_S = 0.9, 0.2
-
 
 def trial(protocol: str, link: Literal["tcp", "ray"], clients: int) -> Trial:
     """A closed loop, without faults, on an idle network."""
-    return Trial(
-        protocol=protocol,
-        nodes=3 if protocol == "raft" else 1,
-        link=link,
-        duration=nanoseconds(LOAD_S),
-        warmup=nanoseconds(WARMUP_S),
-        liveness=nanoseconds(5),
-        workload=Workload(clients=clients, keys=64),
-    )
+    return closed_loop(protocol, clients, load_s=0.9, nodes=3 if protocol == "raft" else 1, link=link)
 
 
 # --- the comparison -------------------------------------------------------------------------------------------------
@@ -181,7 +170,7 @@ def panel(df: pd.DataFrame) -> Panel:
 sweep = Sweep(
     name="links",
     question="What does a protocol lose if its messages travel as Ray actor calls instead of over TCP?",
-    grid={"protocol": ["null", "raft"], "link": ["tcp", "ray"], "clients": [1, 4, 16, 64]},
+    grid={"protocol": ["null", "raft"], "link": ["tcp", "ray"], "clients": "@clients"},
     trial=trial,
     seeds=0,
     live=2,

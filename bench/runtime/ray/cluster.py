@@ -164,6 +164,16 @@ class Cluster:
                 raise UsageError(f"{what}: use the same Ray and Python as the cluster") from error
             raise HarnessError(f"Ray did not start: {lines[0] if lines else type(error).__name__}") from error
 
+    def alive(self) -> bool:
+        """Whether the connection stands and, of a Ray that this process started, the processes run."""
+        ray = sys.modules.get("ray")
+        if ray is None or not ray.is_initialized():
+            return False
+        started = getattr(ray._private.worker._global_node, "all_processes", {})
+        return not any(
+            each.process.poll() is not None for name in ("raylet", "gcs_server") for each in started.get(name, ())
+        )
+
     def _silence(self) -> None:
         """Ray reports each process that is killed, at length and on our output; here killing is what is asked for."""
         from ray._private import worker

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,15 @@ _BUNDLE = {"CPU": 0.001}
 class Pool:
     """All host processes of one connection to Ray."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, besides: Collection[str] = ()) -> None:
+        """``besides``: Ray nodes of the cluster that are left to others."""
         self.cluster = cluster
         self._machine = machine_id()
         self._free: list[Seat] = []
         self._taken: list[Seat] = []
         self._reborn: list[Seat] = []  # Ray restarts them; each belongs to the trial that killed its process
         self._groups: list[Any] = []
-        self._lost: set[str] = set()
+        self._lost: set[str] = set(besides)
         here = Place(disk=str(cluster.folder.parent), machine=self._machine)
         self._places: dict[str, Place] = {"": here} if cluster.embedded else {}
 

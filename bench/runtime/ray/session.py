@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 
@@ -33,19 +33,20 @@ class RaySession:
         turnaround_s: what lay between the last two trials: leaving the one, and booting the nodes of the other.
     """
 
-    def __init__(self, address: str | None = None, *, quiet: bool = True) -> None:
+    def __init__(self, address: str | None = None, *, quiet: bool = True, besides: Collection[str] = ()) -> None:
         """Connect to the cluster at ``address``, or start an embedded local Ray.
 
         Args:
             address: ``HOST:PORT``, ``auto``, or None.
             quiet: keep Ray's own messages from the terminal.
+            besides: Ray nodes of that cluster on which nothing of this session may run: other sessions do.
 
         Raises:
             UsageError: no cluster answers at the address.
             HarnessError: Ray does not start.
         """
         self.cluster = Cluster(address, quiet=quiet)
-        self.pool = Pool(self.cluster)
+        self.pool = Pool(self.cluster, besides)
         self.pids: dict[str, list[int]] = {}
         self.recovered: dict[str, int] = {}
         self.turnaround_s: float | None = None

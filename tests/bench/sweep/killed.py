@@ -1,11 +1,11 @@
-"""A sweep that a test kills: ``killed.py FOLDER JOBS``."""
+"""A sweep that a test kills: ``killed.py FOLDER JOBS``; with ``ray`` for jobs its trials are Ray tasks."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from bench.sweep import Options, Sweep
+from bench.sweep import Options, Sweep, pools
 from bench.trial import Trial
 
 SEEDS = 20
@@ -25,5 +25,8 @@ sweep = Sweep(
 )
 
 if __name__ == "__main__":
-    result = sweep.run(Options(out=Path(sys.argv[1]), jobs=int(sys.argv[2]), plain=True))
+    if sys.argv[2] == "ray":
+        pools.WORTH_RAY = 1
+    jobs = None if sys.argv[2] == "ray" else int(sys.argv[2])
+    result = sweep.run(Options(out=Path(sys.argv[1]), jobs=jobs, plain=True))
     print(f"done {len(result.rows)}")
