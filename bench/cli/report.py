@@ -38,7 +38,8 @@ def command(run: str, out: Path | None) -> int:
     store.check_writable(target)
 
     from ..report import render, single
+    from .build import command_of
 
     partial = store.judge_partial(folder)
-    click.echo(str(render(folder if partial is None else single(partial, folder), target)))
+    click.echo(str(render(folder if partial is None else single(partial, folder), target, again=command_of)))
     return 0

@@ -25,22 +25,24 @@ MOST_TRIALS = 200
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: text, the value it sorts by, and a class for its look."""
+    """One cell of a table: text, the value it sorts by, a class for its look, and where in the page it leads."""
 
     text: str
     value: float | str = ""
     look: str = ""
     title: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: heading, explanation, and whether its heading stands upright to save room."""
+    """A column: heading, explanation, whether its heading stands upright to save room, and whether to filter by it."""
 
     name: str
     title: str = ""
     upright: bool = False
     numeric: bool = True
+    facet: bool = False
 
 
 @dataclass
@@ -85,7 +87,8 @@ def _sortable(value: float | None) -> float | str:
     return "" if value is None or math.isnan(value) else min(value, 1e300)
 
 
-def _figure(value: float | None, text: Callable[[float | None], str] = seconds_text, title: str = "") -> Cell:
+def figure_cell(value: float | None, text: Callable[[float | None], str] = seconds_text, title: str = "") -> Cell:
+    """A figure as people write it, with the number to sort by; a dash for none."""
     return Cell(text(value), _sortable(value), "number", title)
 
 
@@ -93,7 +96,7 @@ def _with_interval(values: Sequence[float]) -> Cell:
     """Median with its interval; of few trials the mean with their range, as a t interval of two says nothing."""
     found = interval(values)
     if found.n == 0 or (not found.known and found.n == 1):
-        return _figure(found.estimate)
+        return figure_cell(found.estimate)
     low, high = (min(values), max(values)) if found.few else (found.low, found.high)
     span = seconds_text(low), seconds_text(high)
     first = span[0].split(" ")[0] if span[0].split(" ")[-1] == span[1].split(" ")[-1] else span[0]
@@ -141,13 +144,12 @@ def world(runtime: str) -> str:
 
 
 def cell_table(result: SweepResult) -> Table:
-    """One row for each cell and world: medians over complete trials, and the worst verdict of each check over all."""
-    checks = check_names(result.rows)
+    """One row for each cell and world: medians over complete trials, and the worst verdict over all."""
     axes = result.axes
-    columns = [Column(axis_title(name)) for name in axes]
+    columns = [Column(axis_title(name), facet=True) for name in axes]
     counted = "complete trials, and how many of them did not serve again; void and failed ones beside them"
-    columns += [Column("world", numeric=False), Column("trials", counted)]
-    columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
+    columns += [Column("world", numeric=False, facet=True), Column("trials", counted)]
+    columns.append(Column("verdict", "worst over all trials and checks; each check is under Verdicts"))
     columns += [Column(name, f"{explained}; median over trials") for name, _, explained, _ in MEDIANS]
     table = Table(columns)
     frame = result.frame()
@@ -158,13 +160,13 @@ def cell_table(result: SweepResult) -> Table:
         cells = [_axis(name, point[name]) for name in axes]
         cells.append(Cell(world(runtime), runtime))
         cells.append(_count(rows))
-        cells += [_checked([row.result for row in rows], name) for name in checks]
+        cells.append(_verdict([row.result for row in rows]))
         for _, column, _, kind in MEDIANS:
             if kind == "interval":
                 cells.append(_with_interval([float(value) for value in observed(complete, column).dropna()]))
             else:
                 value = float(observed(complete, column).median()) if len(complete) else math.nan
-                cells.append(_figure(value, number_text if kind == "number" else seconds_text))
+                cells.append(figure_cell(value, number_text if kind == "number" else seconds_text))
                 if column in BOUND and (bound := sum(row.result.harness_bound for row in rows)):
                     title = f"{bound} of {len(rows)} trials are bounded by the harness"
                     cells[-1] = replace(cells[-1], text=f"{cells[-1].text} ▲", look="number warn", title=title)
@@ -192,6 +194,19 @@ def _checked(results: Sequence[Result], name: str) -> Cell:
     words = Counter(result.checks[name] for result in results if name in result.checks)
     if not words:
         return Cell("–", 9, "verdict", f"{name}: not checked in this world")
+    return _worst(words, name)
+
+
+def _verdict(results: Sequence[Result]) -> Cell:
+    """The worst verdict over all checks, with how many trials have it; failed trials were not judged."""
+    words = Counter(result.verdict for result in results if result.error is None)
+    if not words:
+        return Cell("–", 9, "verdict", "no trial was judged")
+    cell = _worst(words, "all checks")
+    return replace(cell, link="#violations") if words["invalid"] else cell
+
+
+def _worst(words: Counter[Any], name: str) -> Cell:
     worst = next(word for word in ("invalid", "unknown", "valid") if words[word])
     title = f"{name}: " + ", ".join(f"{words[word]} {word}" for word in ("valid", "unknown", "invalid") if words[word])
     count = "" if worst == "valid" else f" {words[worst]}"
@@ -206,10 +221,14 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
     """One row for each of these trials."""
     checks = check_names(result.rows)
     axes = result.axes
-    columns = [Column(axis_title(name)) for name in axes]
+    columns = [Column(axis_title(name), facet=True) for name in axes]
     remarks = [_remark(row.result) for row in rows]
     remarked = any(remark.text for remark in remarks)
-    columns += [Column("world", numeric=False), Column("seed"), *[Column("remark", numeric=False)] * remarked]
+    columns += [
+        Column("world", numeric=False, facet=True),
+        Column("seed"),
+        *[Column("remark", numeric=False)] * remarked,
+    ]
     columns.append(Column("ok/fail/info", "operations by outcome"))
     columns += [Column(name.replace("_", " "), upright=True) for name in checks]
     columns += [Column(name, explained) for name, _, explained, _ in MEDIANS]
@@ -223,28 +242,28 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
         cells += [_checked([found], name) for name in checks]
         latency, recovery = found.latency_s, found.recovery_s
-        cells.append(_figure(found.throughput_ops_s, number_text))
-        cells += [_latency(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
-        cells.append(_outage(found))
-        cells += [_figure(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
-        cells.append(_figure(found.messages_per_operation, number_text))
+        cells.append(figure_cell(found.throughput_ops_s, number_text))
+        cells += [latency_cell(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
+        cells.append(outage_cell(found))
+        cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
+        cells.append(figure_cell(found.messages_per_operation, number_text))
         table.rows.append(cells)
     return table
 
 
-def _latency(value: float | None, censored: float) -> Cell:
+def latency_cell(value: float | None, censored: float) -> Cell:
     """A quantile; in words where it falls among the operations that were not acknowledged."""
     if not censored:
-        return _figure(value)
+        return figure_cell(value)
     title = f"{censored:.2%} of the operations were not acknowledged, and count as longer than any that was"
-    return _figure(math.inf if value is None else value, title=title)
+    return figure_cell(math.inf if value is None else value, title=title)
 
 
-def _outage(result: Result) -> Cell:
+def outage_cell(result: Result) -> Cell:
     """How long the system did not serve; "over" a bound where it did not serve again."""
     resolution = result.unavailable_resolution_s
     title = "" if resolution is None else f"resolution {seconds_text(resolution)}"
-    found = _figure(result.unavailable_s, title=title)
+    found = figure_cell(result.unavailable_s, title=title)
     if not result.unavailable_censored:
         return found
     return replace(found, text=f"over {found.text}", title="; ".join(filter(None, [title, "not over at the end"])))
@@ -296,6 +315,24 @@ def matrix(result: SweepResult) -> Table:
                 look = f"number {word}" if words[word] else "number none"
                 cells.append(Cell(f"{words[word]:,}" if words[word] else "–", words[word], look))
         table.rows.append(cells)
+    return table
+
+
+def check_matrix(result: SweepResult) -> Table | None:
+    """Cell by check: the worst verdict of each, with how many trials have it; None for a single row."""
+    listed = groups(result)
+    if len(listed) < 2:
+        return None
+    checks = check_names(result.rows)
+    columns = [Column(axis_title(name), facet=True) for name in result.axes]
+    columns += [Column("world", numeric=False, facet=True)]
+    columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
+    table = Table(columns)
+    for cell, runtime, rows in listed:
+        point = result.description.points[cell]
+        found = [row.result for row in rows]
+        first = [_axis(name, point[name]) for name in result.axes]
+        table.rows.append([*first, Cell(world(runtime), runtime), *(_checked(found, name) for name in checks)])
     return table
 
 
