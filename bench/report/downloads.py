@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from ..stats.intervals import interval
 from ..sweep.result import SweepResult, observed
 from ..trial import Result
-from .model import groups, world
+from .model import groups, interval_of, world
 
 MOST_BYTES = 1_200_000
 """Of one download; what is larger stays in the run's folder."""
-METRICS = (
-    "throughput_ops_s",
-    "p50_s",
-    "p99_s",
-    "p999_s",
-    "unavailable_s",
-    "detect_s",
-    "elect_s",
-    "commit_s",
-    "messages_per_operation",
-)
+WITH_INTERVAL = ("throughput_ops_s", "p99_s", "unavailable_s")
+"""A bootstrap each: a large grid cannot afford one for every column."""
+MEDIANS = ("p50_s", "p999_s", "detect_s", "elect_s", "commit_s", "messages_per_operation")
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,10 @@ def trials_csv(result: SweepResult) -> Download | None:
 
 
 def cells_csv(result: SweepResult) -> Download | None:
-    """One row for each cell and world: counts, and each metric's median with its interval."""
+    """One row for each cell and world: counts, medians, and the 95% intervals of those that matter most.
+
+    Of fewer than 8 trials the interval is that of the mean.
+    """
     import pandas as pd
 
     frame = result.frame()
@@ -73,10 +69,12 @@ def cells_csv(result: SweepResult) -> Download | None:
         line: dict[str, Any] = {name: _plain(value) for name, value in result.description.points[cell].items()}
         line |= {"world": world(runtime), "trials": len(rows), "complete": len(complete)}
         line |= {word: int((mine["verdict"] == word).sum()) for word in ("valid", "invalid", "unknown")}
-        for metric in METRICS:
-            found = interval([float(value) for value in observed(complete, metric).dropna()])
-            line |= {f"{metric}_{'mean' if found.few else 'median'}": found.estimate}
+        for metric in WITH_INTERVAL:
+            values = [float(value) for value in observed(complete, metric).dropna()]
+            found = interval_of(values)
+            line |= {f"{metric}_median": float(np.median(values)) if values else math.nan}
             line |= {f"{metric}_low": found.low, f"{metric}_high": found.high}
+        line |= {f"{metric}_median": float(observed(complete, metric).median()) for metric in MEDIANS}
         listed.append(line)
     if not listed:
         return None

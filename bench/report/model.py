@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..stats.intervals import interval
+from ..stats.intervals import Interval, interval
 from ..sweep.grid import axis_title, show
 from ..sweep.result import SweepResult, observed
 from ..sweep.store import Row
@@ -92,9 +93,19 @@ def figure_cell(value: float | None, text: Callable[[float | None], str] = secon
     return Cell(text(value), _sortable(value), "number", title)
 
 
+@functools.lru_cache(maxsize=4096)
+def _interval(values: tuple[float, ...]) -> Interval:
+    return interval(values)
+
+
+def interval_of(values: Sequence[float]) -> Interval:
+    """As :func:`bench.stats.intervals.interval`; figures, tables and files of one report ask for the same ones."""
+    return _interval(tuple(values))
+
+
 def _with_interval(values: Sequence[float]) -> Cell:
     """Median with its interval; of few trials the mean with their range, as a t interval of two says nothing."""
-    found = interval(values)
+    found = interval_of(values)
     if found.n == 0 or (not found.known and found.n == 1):
         return figure_cell(found.estimate)
     low, high = (min(values), max(values)) if found.few else (found.low, found.high)
@@ -338,7 +349,11 @@ def check_matrix(result: SweepResult) -> Table | None:
 
 def totals(result: SweepResult) -> list[tuple[str, str]]:
     """(text, look) of the badges under the answer."""
-    rows = [row.result for row in result.rows]
+    return totals_of([row.result for row in result.rows])
+
+
+def totals_of(rows: Sequence[Result]) -> list[tuple[str, str]]:
+    """(text, look) of the badges that say what became of some trials; first how many there are."""
     simulated = sum(found.runtime == "sim" for found in rows)
     failed = sum(found.error is not None for found in rows)
     void = sum(found.trial == "void" for found in rows) - failed

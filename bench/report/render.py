@@ -125,11 +125,21 @@ def draw(panels: list[Panel], prefix: str) -> list[Drawn]:
     return drawn
 
 
+OWN = "figures/own-{}.png"
+"""Where a script's own figures are kept as PNG, for ``report.md``: they cannot be drawn without the script."""
+
+
 def _keep(result: SweepResult, conclusion: Conclusion) -> Kept:
     figures = tuple((drawn.title, drawn.caption, drawn.svg) for drawn in draw(list(conclusion.panels), "own"))
     kept = Kept(conclusion.answer, tuple(conclusion.details), figures)
     if result.folder.is_dir() and os.access(result.folder, os.W_OK):
+        from .markdown import draw_png
+
         (result.folder / "conclusion.json").write_bytes(msgspec.json.encode(kept))
+        for number, panel in enumerate(conclusion.panels):
+            file = result.folder / OWN.format(number)
+            file.parent.mkdir(exist_ok=True)
+            draw_png(panel, file)
     return kept
 
 

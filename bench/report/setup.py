@@ -105,7 +105,7 @@ def setup(result: SweepResult) -> list[tuple[str, str]]:
             more = f", {len(values) - VALUES_SHOWN} more" if len(values) > VALUES_SHOWN else ""
             listed.append(
                 (
-                    f"{axis_title(axis)} *" if len(values) > 1 else axis_title(axis),
+                    f"{axis_title(axis)}, varied" if len(values) > 1 else axis_title(axis),
                     ", ".join(values[:VALUES_SHOWN]) + more,
                 )
             )

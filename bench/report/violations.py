@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ..checkers.linearizability import describe as operation_text
+from ..errors import UsageError
 from ..history.history import INFO, NEVER, OUTCOMES, History
 from ..sweep.grid import describe
 from ..sweep.result import SweepResult
@@ -52,6 +53,7 @@ class Shown:
     Attributes:
         anchor: id of its page.
         title: the cell, seed and world.
+        mistake: what was done wrong on purpose, if the trial ran a mutant.
         broken: the checks that failed.
         command: replays it; empty for a live trial, which cannot be.
         again: runs the same trial again.
@@ -65,6 +67,7 @@ class Shown:
     anchor: str
     title: str
     broken: tuple[Broken, ...]
+    mistake: str = ""
     command: str = ""
     again: str = ""
     carried: Download | None = None
@@ -75,36 +78,27 @@ class Shown:
     missing: str = ""
 
 
+def listed(result: SweepResult, *, write: bool = True, again: Again | None = None) -> tuple[list[Shown], int]:
+    """The first violations in words, and how many there are; see :func:`shown`."""
+    broken = [row for row in result.rows if row.result.verdict == "invalid"]
+    return [_page(number, row, result.folder, write, again) for number, row in enumerate(broken[:SHOWN])], len(broken)
+
+
 def shown(result: SweepResult, *, write: bool = True, again: Again | None = None) -> tuple[list[Shown], int]:
-    """The first violations, and how many there are.
+    """The first violations with what shows them drawn, and how many there are.
 
     Args:
         result: of a sweep, or of a single trial.
         write: put a file for ``bench replay`` into ``violations/`` of the folder for each, where there is none.
         again: makes the command that runs a trial again.
     """
-    broken = [row for row in result.rows if row.result.verdict == "invalid"]
-    alone = only(result) is not None
+    pages, total = listed(result, write=write, again=again)
+    broken = [row.result for row in result.rows if row.result.verdict == "invalid"]
     end = time.monotonic() + DRAW_S
     size = 0
-    found = []
-    for number, row in enumerate(broken[:SHOWN]):
-        trial = row.result
-        simulated = trial.runtime == "sim"
-        page = Shown(
-            anchor=f"violation-{number + 1}",
-            title=_title(row),
-            broken=tuple(_broken(trial)),
-            command=_replay(row, result.folder, write) if simulated else "",
-            again=again(trial.spec) if again is not None else "",
-            carried=trial_json(f"{trial.protocol}-seed{trial.seed}-{row.key[:8]}.json", trial)
-            if simulated and number < CARRIED
-            else None,
-            faults=fault_table(trial),
-            fired=len(trial.faults),
-        )
-        if not simulated:
-            history = stored_history(result) if alone else None
+    for number, (page, trial) in enumerate(zip(pages, broken, strict=False)):
+        if trial.runtime != "sim":
+            history = stored_history(result) if only(result) is not None else None
             if history is not None:
                 _seen(page, history, trial)
             page.missing = "A live trial leaves no trace of its messages: what its clients saw is all there is."
@@ -113,8 +107,24 @@ def shown(result: SweepResult, *, write: bool = True, again: Again | None = None
         else:
             _drawn(page, trial)
             size += sum(len(svg) for _, svg in page.drawings)
-        found.append(page)
-    return found, len(broken)
+    return pages, total
+
+
+def _page(number: int, row: Row, folder: Path, write: bool, again: Again | None) -> Shown:
+    trial = row.result
+    simulated = trial.runtime == "sim"
+    name = f"{trial.protocol}-seed{trial.seed}-{row.key[:8]}.json"
+    return Shown(
+        anchor=f"violation-{number + 1}",
+        title=_title(row),
+        broken=tuple(_broken(trial)),
+        mistake=_mistake(trial),
+        command=_replay(row, folder, write) if simulated else "",
+        again=again(trial.spec) if again is not None else "",
+        carried=trial_json(name, trial) if simulated and number < CARRIED else None,
+        faults=fault_table(trial),
+        fired=len(trial.faults),
+    )
 
 
 def _title(row: Row) -> str:
@@ -131,6 +141,17 @@ def _broken(trial: Result) -> list[Broken]:
         )
         for verdict in trial.violations
     ]
+
+
+def _mistake(trial: Result) -> str:
+    if trial.mutant is None:
+        return ""
+    from ..mutation import find_mutant, load_family
+
+    try:
+        return f"{trial.mutant}: {find_mutant(load_family(trial.protocol), trial.mutant).why}"
+    except UsageError:
+        return trial.mutant  # of another version
 
 
 def _replay(row: Row, folder: Path, write: bool) -> str:

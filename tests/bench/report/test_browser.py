@@ -249,3 +249,44 @@ def test_the_page_of_bench_check(tab: Page, tmp_path: Path) -> None:
     recorded = read(file)
     verdicts = judge(recorded.history, "register", 20.0, Options(), format=recorded.format, path=file)
     clean(tab, write_page(tmp_path / "page.html", recorded, "register", verdicts, Options()))
+
+
+def test_the_index_and_what_is_served(tab: Page, sweep_page: Path, trial_page: Path, tmp_path: Path) -> None:
+    import shutil
+    import threading
+
+    from bench.cli.report import load
+    from bench.report.index import write
+    from bench.report.serving import Server, Site
+
+    root = tmp_path / "runs"
+    for page in (sweep_page, trial_page):
+        shutil.copytree(page.parent, root / page.parent.name)
+    clean(tab, write(root))
+    with Server(Site(root, load), 0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            tab.look()
+            for path in ("", "sweep/", "trial/#violation-1"):
+                tab.open("about:blank")
+                tab.open(server.address + path)
+                assert tab.seen.complaints == []
+                asked = [each for each in tab.seen.requests if not each.startswith("data:")]
+                assert all(each.startswith(server.address) for each in asked)
+            assert tab.run("document.querySelector('#violation-1').offsetHeight > 0")
+            tab.open(server.address)
+            assert tab.run("[...document.querySelectorAll('.runs a')].map(a => a.getAttribute('href')).sort()") == [
+                "/sweep/",
+                "/trial/",
+            ]
+            tab.run("""(() => {
+              const form = document.getElementById('find');
+              form.words.value = 'half-is-a-majority';
+              form.dispatchEvent(new Event('input'));
+            })()""")
+            shown = "[...document.querySelectorAll('.runs > li')].filter(li => li.offsetHeight > 0).length"
+            assert tab.run(shown) == 1
+        finally:
+            server.shutdown()
+            thread.join()
