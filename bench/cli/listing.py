@@ -13,7 +13,7 @@ HELP = """List what there is, or everything about WHAT.
 
 \b
 WHAT is a protocol, or one of
-  protocols  mutants  faults  workloads  latencies  sweeps  runs
+  protocols  mutants  faults  workloads  latencies  networks  sweeps  runs
 
 \b
 Examples:

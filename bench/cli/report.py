@@ -69,10 +69,15 @@ def find(run: str) -> Path:
         UsageError: none, or several.
     """
     from ..errors import UsageError
+    from ..report.index import is_run
     from . import store
 
     path = Path(run)
-    if path.is_dir():
+    if path.is_dir() and run.strip():
+        if not is_run(path):
+            raise UsageError(
+                f"{run} is the folder of neither a run nor a sweep: it has no result.json and no sweep.json"
+            )
         return path
     if path.is_file() and path.name != store.RESULT:
         return path

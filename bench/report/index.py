@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ from ..trial import Result, Trial
 from . import one
 from .model import totals_of
 
-RESULT, TRIAL, SWEEP = "result.json", "trial.json", "sweep.json"
+RESULT, TRIAL, SWEEP, STUDY = "result.json", "trial.json", "sweep.json", "study.json"
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,20 @@ class Entry:
     report: str = ""
 
 
+class Study(msgspec.Struct, frozen=True):
+    """Of a tuning study, what the list says: its report is made elsewhere."""
+
+    question: str
+    answer: tuple[str, ...] = ()
+    finished: bool = False
+    trials: int = 0
+    violations: int = 0
+    sittings: tuple[dict[str, Any], ...] = ()
+
+
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds a sweep or a single run."""
-    return any((folder / name).is_file() for name in (SWEEP, RESULT, TRIAL))
+    """Whether a folder holds a sweep, a single run, or a study."""
+    return any((folder / name).is_file() for name in (SWEEP, RESULT, TRIAL, STUDY))
 
 
 def entries(root: Path) -> list[Entry]:
@@ -81,6 +93,8 @@ def entry(folder: Path) -> Entry:
         raise UsageError(f"{linked} is a link, which may lead out of the folder: it is not followed")
     if (folder / SWEEP).is_file():
         return _sweep(folder)
+    if (folder / STUDY).is_file():
+        return _study(folder)
     if (folder / RESULT).is_file():
         result = msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)
         badges = () if result.error is None and result.trial == "complete" else tuple(totals_of([result]))[1:]
@@ -134,6 +148,22 @@ def _sweep(folder: Path) -> Entry:
         answer=answer or ("" if total else "No trial has finished."),
         kind=f"sweep, {worlds}" if worlds else "sweep",
         word=word,
+        badges=tuple(badges),
+    )
+
+
+def _study(folder: Path) -> Entry:
+    study = msgspec.json.decode((folder / STUDY).read_bytes(), type=Study)
+    badges = [(f"{study.trials:,} trial{'s' if study.trials != 1 else ''}", "")]
+    badges += [("candidates that broke a property", "invalid")] * bool(study.violations)
+    badges += [("not ended", "unknown")] * (not study.finished)
+    sitting = study.sittings[-1] if study.sittings else {}
+    return Entry(
+        folder.name,
+        when=_minute(str(sitting.get("time", ""))) or _changed(folder),
+        title=study.question,
+        answer=" ".join(study.answer),
+        kind="study",
         badges=tuple(badges),
     )
 

@@ -154,12 +154,21 @@ def world(runtime: str) -> str:
     return "live" if runtime == "ray" else "simulated"
 
 
+def two_worlds(result: SweepResult) -> bool:
+    """Whether there are simulated trials and live ones: only then does a table say which."""
+    return len({row.result.runtime for row in result.rows}) > 1
+
+
+def _world_column(result: SweepResult) -> list[Column]:
+    return [Column("world", numeric=False, facet=True)] * two_worlds(result)
+
+
 def cell_table(result: SweepResult) -> Table:
     """One row for each cell and world: medians over complete trials, and the worst verdict over all."""
     axes = result.axes
     columns = [Column(axis_title(name), facet=True) for name in axes]
     counted = "complete trials, and how many of them did not serve again; void and failed ones beside them"
-    columns += [Column("world", numeric=False, facet=True), Column("trials", counted)]
+    columns += [*_world_column(result), Column("trials", counted)]
     columns.append(Column("verdict", "worst over all trials and checks; each check is under Verdicts"))
     columns += [Column(name, f"{explained}; median over trials") for name, _, explained, _ in MEDIANS]
     table = Table(columns)
@@ -169,7 +178,7 @@ def cell_table(result: SweepResult) -> Table:
         mine = frame[(frame["cell"] == cell) & (frame["runtime"] == runtime)]
         complete = mine[mine["trial"] == "complete"]
         cells = [_axis(name, point[name]) for name in axes]
-        cells.append(Cell(world(runtime), runtime))
+        cells += [Cell(world(runtime), runtime)] * two_worlds(result)
         cells.append(_count(rows))
         cells.append(_verdict([row.result for row in rows]))
         for _, column, _, kind in MEDIANS:
@@ -236,7 +245,7 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
     remarks = [_remark(row.result) for row in rows]
     remarked = any(remark.text for remark in remarks)
     columns += [
-        Column("world", numeric=False, facet=True),
+        *_world_column(result),
         Column("seed"),
         *[Column("remark", numeric=False)] * remarked,
     ]
@@ -248,7 +257,8 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         found = row.result
         counted = found.operations
         cells = [_axis(name, row.point.get(name, "")) for name in axes]
-        cells += [Cell(world(found.runtime), found.runtime), Cell(str(found.seed), found.seed, "number")]
+        cells += [Cell(world(found.runtime), found.runtime)] * two_worlds(result)
+        cells += [Cell(str(found.seed), found.seed, "number")]
         cells += [remark] * remarked
         cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
         cells += [_checked([found], name) for name in checks]
@@ -336,14 +346,15 @@ def check_matrix(result: SweepResult) -> Table | None:
         return None
     checks = check_names(result.rows)
     columns = [Column(axis_title(name), facet=True) for name in result.axes]
-    columns += [Column("world", numeric=False, facet=True)]
+    columns += _world_column(result)
     columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
     table = Table(columns)
     for cell, runtime, rows in listed:
         point = result.description.points[cell]
         found = [row.result for row in rows]
         first = [_axis(name, point[name]) for name in result.axes]
-        table.rows.append([*first, Cell(world(runtime), runtime), *(_checked(found, name) for name in checks)])
+        first += [Cell(world(runtime), runtime)] * two_worlds(result)
+        table.rows.append([*first, *(_checked(found, name) for name in checks)])
     return table
 
 

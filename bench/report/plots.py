@@ -169,8 +169,14 @@ def distribution(series: Sequence[Series], ticks: Sequence[str], *, x_label: str
         return figure
 
 
-def stacked(parts: Sequence[tuple[str, Sequence[float]]], ticks: Sequence[str], *, x_label: str) -> Figure:
-    """Horizontal bars made of parts, one a tick, first on top."""
+def stacked(
+    parts: Sequence[tuple[str, Sequence[float]]],
+    ticks: Sequence[str],
+    *,
+    x_label: str,
+    spans: Sequence[tuple[float, float]] = (),
+) -> Figure:
+    """Horizontal bars made of parts, one a tick, first on top; ``spans``: of the whole of each, as a whisker."""
     from matplotlib.figure import Figure
 
     with style() as palette:
@@ -181,6 +187,8 @@ def stacked(parts: Sequence[tuple[str, Sequence[float]]], ticks: Sequence[str], 
             lengths = np.nan_to_num(np.asarray(values, dtype=float))
             axes.barh(range(len(ticks)), lengths, left=left, height=0.68, color=palette[i], label=label, zorder=3)
             left += lengths
+        for place, (low, high) in enumerate(spans):
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.2, zorder=4, solid_capstyle="butt")
         axes.set_yticks(range(len(ticks)), ticks)
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)

@@ -183,6 +183,9 @@ class Site:
     def _rendered(self, folder: Path) -> bytes:
         from .render import kept_in, page
 
+        if (folder / index.STUDY).is_file() and not (folder / index.SWEEP).is_file():
+            raise UsageError(f"its report was not written, or is out of date: 'bench report {folder.name}' writes it")
+
         result = self._load(folder)
         return page(result, kept_in(folder), write=False, again=self._again).encode()
 
