@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sweep": ("sweep", "List the experiments, or run one over its grid."),
     "check": ("check", "Judge a recorded history."),
     "report": ("report", "Write the HTML report of a run or sweep."),
+    "serve": ("serve", "Show all runs and their reports in a browser."),
     "replay": ("replay", "Run a recorded simulated trial again and compare."),
     "floor": ("floor", "Measure what this machine does without a protocol."),
 }

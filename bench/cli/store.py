@@ -110,6 +110,7 @@ def find_history(name: str) -> Path:
     """
     from ..history.storage import UNFINISHED
 
+    _named(name)
     folder = Path(name)
     if folder.suffix and not folder.is_dir():
         return folder
@@ -117,7 +118,11 @@ def find_history(name: str) -> Path:
         found = sorted({each.parent for each in RUNS.glob(f"*/{HISTORY}*") if name in each.parent.name})
         folder = found[0] if len(found) == 1 else find(name).parent
     left = folder / (HISTORY + UNFINISHED)
-    return left if left.is_file() and not (folder / HISTORY).is_file() else folder / HISTORY
+    if left.is_file() and not (folder / HISTORY).is_file():
+        return left
+    if not (folder / HISTORY).is_file():
+        raise UsageError(f"{folder} holds no {HISTORY}: give the folder of a run that kept one, or a file")
+    return folder / HISTORY
 
 
 def judge_partial(folder: Path) -> Result | None:
@@ -169,6 +174,7 @@ def find(name: str) -> Path:
     Raises:
         UsageError: none, or several.
     """
+    _named(name)
     path = Path(name)
     if path.is_file():
         return path
@@ -186,6 +192,12 @@ def find(name: str) -> Path:
     if "/" in name or not recorded:
         raise UsageError(f"there is no run {name!r}: give the folder of a run, or part of its name in {RUNS}/")
     raise unknown_name("run", name, recorded[-20:])
+
+
+def _named(name: str) -> None:
+    """Raise :class:`UsageError` for a name of nothing, as an unset variable of a script leaves it."""
+    if not name.strip():
+        raise UsageError(f"the name of the run is empty: give its folder, or part of its name in {RUNS}/")
 
 
 def load(name: str) -> Recorded:

@@ -13,6 +13,7 @@ from ..checkers.verdict import Verdict, merge
 from ..errors import UsageError
 from ..history.readers import Recorded
 from ..history.transactions import Transactions
+from .theme import themed
 from .timeline_foreign import overview_svg, table, violation_timeline
 
 SHOWN = 60
@@ -89,8 +90,8 @@ def _check(recorded: Recorded, model: str, verdict: Verdict, options: Options, b
         "title": verdict.name,
         "word": verdict.verdict,
         "reason": verdict.reason,
-        "overview": overview_svg(history, rows, clock=clock),
-        "timeline": violation_timeline(history, drawn, clock=clock) if drawn else "",
+        "overview": themed(overview_svg(history, rows, clock=clock)),
+        "timeline": themed(violation_timeline(history, drawn, clock=clock)) if drawn else "",
         "rows": table(history, drawn, clock=clock),
         "more": len(rows) - len(drawn),
         "explanations": [words for words in verdict.explanations if words != verdict.reason],

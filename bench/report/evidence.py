@@ -32,6 +32,16 @@ def violation_svg(record: RunRecord, result: Result) -> str:
     return "\n".join(pictures)
 
 
+def space_time_svg(record: RunRecord, result: Result, title: str = "") -> str:
+    """The space-time diagram of the violation alone; empty without a violation or a trace."""
+    from .diagram import space_time  # it offers functions of this module too
+
+    verdict = _first(result)
+    if verdict is None or record.trace is None:
+        return ""
+    return space_time(record.trace, title=title, **_choices(record, result, verdict))
+
+
 def violation_text(record: RunRecord, result: Result) -> str:
     """The space-time diagram for a terminal, at most 60 lines; empty without a violation or a trace."""
     verdict = _first(result)

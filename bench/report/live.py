@@ -270,5 +270,9 @@ def service_text(result: SweepResult) -> str:
     source = "default" if same else "not the default"
     if calibration is not None:
         source = f"calibrated from the floor of this machine, measured {calibration.measured}"
-    work, wakeup, sync = (f"{ns / 1e3:.3g} µs" for ns in (times.message, times.wakeup, times.fsync))
+    work, wakeup, sync = (_spent(ns) for ns in (times.message, times.wakeup, times.fsync))
     return f"{source}: {work} of CPU a message, {wakeup} to wake up, {sync} a sync"
+
+
+def _spent(ns: float) -> str:
+    return f"{ns / 1e3:.3g} µs" if ns < 1e6 else f"{ns / 1e6:.3g} ms"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..stats.intervals import interval
+from ..stats.intervals import Interval, interval
 from ..sweep.grid import axis_title, show
 from ..sweep.result import SweepResult, observed
 from ..sweep.store import Row
@@ -25,22 +26,24 @@ MOST_TRIALS = 200
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: text, the value it sorts by, and a class for its look."""
+    """One cell of a table: text, the value it sorts by, a class for its look, and where in the page it leads."""
 
     text: str
     value: float | str = ""
     look: str = ""
     title: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: heading, explanation, and whether its heading stands upright to save room."""
+    """A column: heading, explanation, whether its heading stands upright to save room, and whether to filter by it."""
 
     name: str
     title: str = ""
     upright: bool = False
     numeric: bool = True
+    facet: bool = False
 
 
 @dataclass
@@ -85,15 +88,26 @@ def _sortable(value: float | None) -> float | str:
     return "" if value is None or math.isnan(value) else min(value, 1e300)
 
 
-def _figure(value: float | None, text: Callable[[float | None], str] = seconds_text, title: str = "") -> Cell:
+def figure_cell(value: float | None, text: Callable[[float | None], str] = seconds_text, title: str = "") -> Cell:
+    """A figure as people write it, with the number to sort by; a dash for none."""
     return Cell(text(value), _sortable(value), "number", title)
+
+
+@functools.lru_cache(maxsize=4096)
+def _interval(values: tuple[float, ...]) -> Interval:
+    return interval(values)
+
+
+def interval_of(values: Sequence[float]) -> Interval:
+    """As :func:`bench.stats.intervals.interval`; figures, tables and files of one report ask for the same ones."""
+    return _interval(tuple(values))
 
 
 def _with_interval(values: Sequence[float]) -> Cell:
     """Median with its interval; of few trials the mean with their range, as a t interval of two says nothing."""
-    found = interval(values)
+    found = interval_of(values)
     if found.n == 0 or (not found.known and found.n == 1):
-        return _figure(found.estimate)
+        return figure_cell(found.estimate)
     low, high = (min(values), max(values)) if found.few else (found.low, found.high)
     span = seconds_text(low), seconds_text(high)
     first = span[0].split(" ")[0] if span[0].split(" ")[-1] == span[1].split(" ")[-1] else span[0]
@@ -140,14 +154,22 @@ def world(runtime: str) -> str:
     return "live" if runtime == "ray" else "simulated"
 
 
+def two_worlds(result: SweepResult) -> bool:
+    """Whether there are simulated trials and live ones: only then does a table say which."""
+    return len({row.result.runtime for row in result.rows}) > 1
+
+
+def _world_column(result: SweepResult) -> list[Column]:
+    return [Column("world", numeric=False, facet=True)] * two_worlds(result)
+
+
 def cell_table(result: SweepResult) -> Table:
-    """One row for each cell and world: medians over complete trials, and the worst verdict of each check over all."""
-    checks = check_names(result.rows)
+    """One row for each cell and world: medians over complete trials, and the worst verdict over all."""
     axes = result.axes
-    columns = [Column(axis_title(name)) for name in axes]
+    columns = [Column(axis_title(name), facet=True) for name in axes]
     counted = "complete trials, and how many of them did not serve again; void and failed ones beside them"
-    columns += [Column("world", numeric=False), Column("trials", counted)]
-    columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
+    columns += [*_world_column(result), Column("trials", counted)]
+    columns.append(Column("verdict", "worst over all trials and checks; each check is under Verdicts"))
     columns += [Column(name, f"{explained}; median over trials") for name, _, explained, _ in MEDIANS]
     table = Table(columns)
     frame = result.frame()
@@ -156,15 +178,15 @@ def cell_table(result: SweepResult) -> Table:
         mine = frame[(frame["cell"] == cell) & (frame["runtime"] == runtime)]
         complete = mine[mine["trial"] == "complete"]
         cells = [_axis(name, point[name]) for name in axes]
-        cells.append(Cell(world(runtime), runtime))
+        cells += [Cell(world(runtime), runtime)] * two_worlds(result)
         cells.append(_count(rows))
-        cells += [_checked([row.result for row in rows], name) for name in checks]
+        cells.append(_verdict([row.result for row in rows]))
         for _, column, _, kind in MEDIANS:
             if kind == "interval":
                 cells.append(_with_interval([float(value) for value in observed(complete, column).dropna()]))
             else:
                 value = float(observed(complete, column).median()) if len(complete) else math.nan
-                cells.append(_figure(value, number_text if kind == "number" else seconds_text))
+                cells.append(figure_cell(value, number_text if kind == "number" else seconds_text))
                 if column in BOUND and (bound := sum(row.result.harness_bound for row in rows)):
                     title = f"{bound} of {len(rows)} trials are bounded by the harness"
                     cells[-1] = replace(cells[-1], text=f"{cells[-1].text} ▲", look="number warn", title=title)
@@ -192,6 +214,19 @@ def _checked(results: Sequence[Result], name: str) -> Cell:
     words = Counter(result.checks[name] for result in results if name in result.checks)
     if not words:
         return Cell("–", 9, "verdict", f"{name}: not checked in this world")
+    return _worst(words, name)
+
+
+def _verdict(results: Sequence[Result]) -> Cell:
+    """The worst verdict over all checks, with how many trials have it; failed trials were not judged."""
+    words = Counter(result.verdict for result in results if result.error is None)
+    if not words:
+        return Cell("–", 9, "verdict", "no trial was judged")
+    cell = _worst(words, "all checks")
+    return replace(cell, link="#violations") if words["invalid"] else cell
+
+
+def _worst(words: Counter[Any], name: str) -> Cell:
     worst = next(word for word in ("invalid", "unknown", "valid") if words[word])
     title = f"{name}: " + ", ".join(f"{words[word]} {word}" for word in ("valid", "unknown", "invalid") if words[word])
     count = "" if worst == "valid" else f" {words[worst]}"
@@ -206,10 +241,14 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
     """One row for each of these trials."""
     checks = check_names(result.rows)
     axes = result.axes
-    columns = [Column(axis_title(name)) for name in axes]
+    columns = [Column(axis_title(name), facet=True) for name in axes]
     remarks = [_remark(row.result) for row in rows]
     remarked = any(remark.text for remark in remarks)
-    columns += [Column("world", numeric=False), Column("seed"), *[Column("remark", numeric=False)] * remarked]
+    columns += [
+        *_world_column(result),
+        Column("seed"),
+        *[Column("remark", numeric=False)] * remarked,
+    ]
     columns.append(Column("ok/fail/info", "operations by outcome"))
     columns += [Column(name.replace("_", " "), upright=True) for name in checks]
     columns += [Column(name, explained) for name, _, explained, _ in MEDIANS]
@@ -218,33 +257,34 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         found = row.result
         counted = found.operations
         cells = [_axis(name, row.point.get(name, "")) for name in axes]
-        cells += [Cell(world(found.runtime), found.runtime), Cell(str(found.seed), found.seed, "number")]
+        cells += [Cell(world(found.runtime), found.runtime)] * two_worlds(result)
+        cells += [Cell(str(found.seed), found.seed, "number")]
         cells += [remark] * remarked
         cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
         cells += [_checked([found], name) for name in checks]
         latency, recovery = found.latency_s, found.recovery_s
-        cells.append(_figure(found.throughput_ops_s, number_text))
-        cells += [_latency(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
-        cells.append(_outage(found))
-        cells += [_figure(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
-        cells.append(_figure(found.messages_per_operation, number_text))
+        cells.append(figure_cell(found.throughput_ops_s, number_text))
+        cells += [latency_cell(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
+        cells.append(outage_cell(found))
+        cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
+        cells.append(figure_cell(found.messages_per_operation, number_text))
         table.rows.append(cells)
     return table
 
 
-def _latency(value: float | None, censored: float) -> Cell:
+def latency_cell(value: float | None, censored: float) -> Cell:
     """A quantile; in words where it falls among the operations that were not acknowledged."""
     if not censored:
-        return _figure(value)
+        return figure_cell(value)
     title = f"{censored:.2%} of the operations were not acknowledged, and count as longer than any that was"
-    return _figure(math.inf if value is None else value, title=title)
+    return figure_cell(math.inf if value is None else value, title=title)
 
 
-def _outage(result: Result) -> Cell:
+def outage_cell(result: Result) -> Cell:
     """How long the system did not serve; "over" a bound where it did not serve again."""
     resolution = result.unavailable_resolution_s
     title = "" if resolution is None else f"resolution {seconds_text(resolution)}"
-    found = _figure(result.unavailable_s, title=title)
+    found = figure_cell(result.unavailable_s, title=title)
     if not result.unavailable_censored:
         return found
     return replace(found, text=f"over {found.text}", title="; ".join(filter(None, [title, "not over at the end"])))
@@ -299,9 +339,32 @@ def matrix(result: SweepResult) -> Table:
     return table
 
 
+def check_matrix(result: SweepResult) -> Table | None:
+    """Cell by check: the worst verdict of each, with how many trials have it; None for a single row."""
+    listed = groups(result)
+    if len(listed) < 2:
+        return None
+    checks = check_names(result.rows)
+    columns = [Column(axis_title(name), facet=True) for name in result.axes]
+    columns += _world_column(result)
+    columns += [Column(name.replace("_", " "), "worst verdict over all trials", upright=True) for name in checks]
+    table = Table(columns)
+    for cell, runtime, rows in listed:
+        point = result.description.points[cell]
+        found = [row.result for row in rows]
+        first = [_axis(name, point[name]) for name in result.axes]
+        first += [Cell(world(runtime), runtime)] * two_worlds(result)
+        table.rows.append([*first, *(_checked(found, name) for name in checks)])
+    return table
+
+
 def totals(result: SweepResult) -> list[tuple[str, str]]:
     """(text, look) of the badges under the answer."""
-    rows = [row.result for row in result.rows]
+    return totals_of([row.result for row in result.rows])
+
+
+def totals_of(rows: Sequence[Result]) -> list[tuple[str, str]]:
+    """(text, look) of the badges that say what became of some trials; first how many there are."""
     simulated = sum(found.runtime == "sim" for found in rows)
     failed = sum(found.error is not None for found in rows)
     void = sum(found.trial == "void" for found in rows) - failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def general_panels(result: SweepResult) -> list[Panel]:
             Panel(
                 "Where the outage goes",
                 "Mean time to suspect the leader, to elect another, and to its first commit; simulated trials, or live "
-                f"ones where there are no others. Rows: {rows_are}.",
+                f"ones where there are no others. Whisker: 95% interval of the mean of the whole. Rows: {rows_are}.",
                 lambda: _recovery(complete, labels),
             )
         )
@@ -79,11 +79,28 @@ def general_panels(result: SweepResult) -> list[Panel]:
 
 
 def _recovery(frame: pd.DataFrame, labels: list[str]) -> Figure:
-    parts = []
-    for name, column in PARTS:
-        means = []
-        for cell in range(len(labels)):
-            values = _of(frame, cell, "sim", column) or _of(frame, cell, "ray", column)
-            means.append(sum(values) / len(values) if values else float("nan"))
-        parts.append((name, means))
-    return plots.stacked(parts, labels, x_label="mean time after the fault [s]")
+    """Means over the trials in which every part was seen that was seen in any; the whisker is of their sum."""
+    seen = [(name, column) for name, column in PARTS if frame[column].notna().any()]
+    columns = [column for _, column in seen]
+    means: list[list[float]] = [[] for _ in seen]
+    spans = []
+    for cell in range(len(labels)):
+        mine = frame[frame["cell"] == cell]
+        simulated = mine[mine["runtime"] == "sim"][columns].dropna()
+        rows = simulated if len(simulated) else mine[mine["runtime"] == "ray"][columns].dropna()
+        for part, column in zip(means, columns, strict=True):
+            part.append(float(rows[column].mean()))
+        spans.append(_mean_span(rows.sum(axis=1).to_numpy(dtype=float)))
+    parts = [(name, values) for (name, _), values in zip(seen, means, strict=True)]
+    return plots.stacked(parts, labels, x_label="mean time after the fault [s]", spans=spans)
+
+
+def _mean_span(totals: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """The 95% t interval of a mean; NaN of fewer than two values."""
+    from scipy import stats
+
+    n = len(totals)
+    if n < 2:
+        return (float("nan"), float("nan"))
+    half = float(stats.t.ppf(0.975, n - 1)) * float(totals.std(ddof=1)) / n**0.5
+    return max(0.0, float(totals.mean()) - half), float(totals.mean()) + half

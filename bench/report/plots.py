@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from ..stats.intervals import interval
+from .model import interval_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -169,8 +169,14 @@ def distribution(series: Sequence[Series], ticks: Sequence[str], *, x_label: str
         return figure
 
 
-def stacked(parts: Sequence[tuple[str, Sequence[float]]], ticks: Sequence[str], *, x_label: str) -> Figure:
-    """Horizontal bars made of parts, one a tick, first on top."""
+def stacked(
+    parts: Sequence[tuple[str, Sequence[float]]],
+    ticks: Sequence[str],
+    *,
+    x_label: str,
+    spans: Sequence[tuple[float, float]] = (),
+) -> Figure:
+    """Horizontal bars made of parts, one a tick, first on top; ``spans``: of the whole of each, as a whisker."""
     from matplotlib.figure import Figure
 
     with style() as palette:
@@ -181,6 +187,8 @@ def stacked(parts: Sequence[tuple[str, Sequence[float]]], ticks: Sequence[str], 
             lengths = np.nan_to_num(np.asarray(values, dtype=float))
             axes.barh(range(len(ticks)), lengths, left=left, height=0.68, color=palette[i], label=label, zorder=3)
             left += lengths
+        for place, (low, high) in enumerate(spans):
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.2, zorder=4, solid_capstyle="butt")
         axes.set_yticks(range(len(ticks)), ticks)
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
@@ -205,7 +213,7 @@ def dots(
             labelled = False
             for position, row in enumerate(rows):
                 values = (row[1], row[2])[i]
-                found = interval(values)
+                found = interval_of(values)
                 if found.n == 0:
                     continue
                 y = position + (i - 0.5) * 0.24
@@ -265,3 +273,45 @@ def to_svg(figure: Figure, title: str, prefix: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{viewbox}" '
         f'class="figure" role="img" aria-label="{escape(title, {chr(34): "&quot;"})}">{body.strip()}'
     )
+
+
+LIGHT = {INK: "#1b1f24", GRID: "#dfe3e8", PAPER: "#ffffff"}
+"""What stands for the page's colours where there is no page."""
+DPI = 150
+
+
+def on_white(svg: str) -> str:
+    """A figure of a page as a picture of its own."""
+    for place, stand_in in (("currentColor", INK), ("var(--grid)", GRID), ("var(--paper)", PAPER)):
+        svg = svg.replace(place, LIGHT[stand_in])
+    return svg.replace("<svg ", '<svg font-family="sans-serif" style="background: #ffffff" ', 1)
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG on white, for a README."""
+    _recolour(figure)
+    figure.set_facecolor("#ffffff")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="#ffffff", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _recolour(figure: Figure) -> None:
+    """Put plain colours in place of the stand-ins, wherever an artist has one."""
+    from matplotlib.colors import to_hex, to_rgba, to_rgba_array
+
+    def light(colour: Any) -> Any:
+        alpha = to_rgba(colour)[3]
+        return to_rgba(LIGHT.get(to_hex(colour), colour), alpha)
+
+    for artist in figure.findobj():
+        for name in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+            read, write = getattr(artist, f"get_{name}", None), getattr(artist, f"set_{name}", None)
+            if read is None or write is None:
+                continue
+            colour = read()
+            if isinstance(colour, np.ndarray) and colour.ndim == 2:  # a collection has one an element
+                if len(colour):
+                    write([light(each) for each in to_rgba_array(colour)])
+            elif not (isinstance(colour, str) and colour in ("none", "auto")):
+                write(light(colour))

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..sweep.result import Conclusion, Panel, SweepResult
 from ..sweep.store import Description, Row
 from ..trial import Result
-from . import clocks, live, mislead, model, violations
+from . import advice, clocks, downloads, live, mislead, model, one, setup, violations
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,20 @@ class Kept(msgspec.Struct, frozen=True):
     figures: tuple[tuple[str, str, str], ...]
 
 
-def render(source: Path | SweepResult, out: Path, conclusion: Conclusion | None = None) -> Path:
+def render(
+    source: Path | SweepResult,
+    out: Path,
+    conclusion: Conclusion | None = None,
+    *,
+    again: violations.Again | None = None,
+) -> Path:
     """Write the report of a sweep.
 
     Args:
         source: a sweep's result or its folder, or the folder or JSON of a single run.
         out: the HTML file.
         conclusion: what the script makes of it; without one, the one kept in the folder by an earlier rendering.
+        again: makes the ``bench run`` command of a trial, for its violations.
 
     Returns:
         ``out``.
@@ -47,9 +54,9 @@ def render(source: Path | SweepResult, out: Path, conclusion: Conclusion | None 
     Raises:
         UsageError: the source is neither, or ``out`` cannot be written to.
     """
-    result = source if isinstance(source, SweepResult) else _load(source)
-    kept = _keep(result, conclusion) if conclusion is not None else _kept(result.folder)
-    html = page(result, kept)
+    result = source if isinstance(source, SweepResult) else load(source)
+    kept = _keep(result, conclusion) if conclusion is not None else kept_in(result.folder)
+    html = page(result, kept, again=again)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(html, encoding="utf-8")
@@ -58,7 +65,12 @@ def render(source: Path | SweepResult, out: Path, conclusion: Conclusion | None 
     return out
 
 
-def _load(path: Path) -> SweepResult:
+def load(path: Path) -> SweepResult:
+    """A sweep's folder, or the folder or JSON of a single run.
+
+    Raises:
+        UsageError: it is neither.
+    """
     if path.is_dir() and (path / "result.json").is_file():
         path = path / "result.json"  # of a single run
     if path.is_dir():
@@ -113,15 +125,30 @@ def draw(panels: list[Panel], prefix: str) -> list[Drawn]:
     return drawn
 
 
+OWN = "figures/own-{}.png"
+"""Where a script's own figures are kept as PNG, for ``report.md``: they cannot be drawn without the script."""
+
+
 def _keep(result: SweepResult, conclusion: Conclusion) -> Kept:
     figures = tuple((drawn.title, drawn.caption, drawn.svg) for drawn in draw(list(conclusion.panels), "own"))
     kept = Kept(conclusion.answer, tuple(conclusion.details), figures)
     if result.folder.is_dir() and os.access(result.folder, os.W_OK):
+        from .markdown import draw_png
+
         (result.folder / "conclusion.json").write_bytes(msgspec.json.encode(kept))
+        for number, panel in enumerate(conclusion.panels):
+            file = result.folder / OWN.format(number)
+            file.parent.mkdir(exist_ok=True)
+            draw_png(panel, file)
     return kept
 
 
-def _kept(folder: Path) -> Kept:
+def kept_in(folder: Path) -> Kept:
+    """The conclusion that an earlier rendering kept; an empty one without.
+
+    Raises:
+        UsageError: it is there and cannot be read.
+    """
     file = folder / "conclusion.json"
     if not file.is_file():
         return Kept("", (), ())
@@ -133,68 +160,95 @@ def _kept(folder: Path) -> Kept:
 
 # --- the page -------------------------------------------------------------------------------------------------------
 
+HOME = "<!--home-->"
+"""Where the server puts the way back to the list of runs."""
 
-def page(result: SweepResult, kept: Kept) -> str:
-    """The HTML of the report."""
+
+def environment() -> Any:
+    """The templates."""
     import jinja2
 
-    from .panels import general_panels
-
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    figures = [Drawn(*figure) for figure in kept.figures]
-    general = draw(general_panels(result), "general")
-    listed = model.notable(result.rows)
-    broken, broken_total = violations.shown(result.rows, result.folder)
+
+
+def page(result: SweepResult, kept: Kept, *, write: bool = True, again: violations.Again | None = None) -> str:
+    """The HTML of the report.
+
+    Args:
+        result: of a sweep, or of a single trial.
+        kept: what its script concluded.
+        write: whether files for ``bench replay`` may be written to the folder.
+        again: makes the command that runs a trial again, for violations.
+    """
+    figures = all_figures(result, kept)
+    trial = one.only(result)
+    listed = model.notable(result.rows) if trial is None else []
+    broken, broken_total = violations.shown(result, write=write, again=again)
     description = result.description
     provenance = description.sittings[-1] if description.sittings else {}
-    return environment.get_template("report.html").render(
-        question=description.question,
-        answer=(kept.answer or _fallback(result)).splitlines(),
-        details=kept.details,
-        badges=model.totals(result),
-        figures=figures + general,
-        cells=model.cell_table(result) if result.rows else None,
-        trials=model.trial_table(result, listed) if listed else None,
-        trials_total=len(result.rows),
-        matrix=model.matrix(result) if result.rows else None,
-        violations=broken,
-        violations_total=broken_total,
-        bound=live.bound_sentence(result.rows),
-        floor=live.floor_table(result.rows),
-        pinned=live.pinned_text(result.rows),
-        late=live.late_table(result.rows),
-        costs=live.cost_table(result),
-        projection=live.projection_table(result),
-        bias=mislead.bias_table(result.rows),
-        doubts=mislead.sentences(result.rows),
-        machines=mislead.machine_table(result.rows),
-        clocks=clocks.clock_table(result.rows),
-        power=clocks.power_sentence(result.rows),
-        biases=description.biases,
-        notes=_notes(result),
-        provenance=_provenance(provenance, result),
-        folder=result.folder.name,
-        date=str(provenance.get("time", ""))[:10],
+    return str(
+        environment()
+        .get_template("report.html")
+        .render(
+            question=description.question,
+            answer=first_words(result, kept),
+            details=kept.details,
+            badges=model.totals(result),
+            figures=figures,
+            keys=one.key_figures(trial) if trial is not None and trial.error is None else None,
+            fired=one.fault_table(trial) if trial is not None else None,
+            fired_total=len(trial.faults) if trial is not None else 0,
+            cells=model.cell_table(result) if result.rows and trial is None else None,
+            trials=model.trial_table(result, listed) if listed else None,
+            trials_total=len(result.rows),
+            trials_file=downloads.trials_csv(result),
+            cells_file=downloads.cells_csv(result) if trial is None else None,
+            matrix=model.matrix(result) if result.rows else None,
+            checks=model.check_matrix(result),
+            violations=broken,
+            violations_total=broken_total,
+            bound=live.bound_sentence(result.rows),
+            floor=live.floor_table(result.rows),
+            pinned=live.pinned_text(result.rows),
+            late=live.late_table(result.rows),
+            costs=live.cost_table(result),
+            projection=live.projection_table(result),
+            bias=mislead.bias_table(result.rows),
+            doubts=mislead.sentences(result.rows),
+            machines=mislead.machine_table(result.rows),
+            clocks=clocks.clock_table(result.rows),
+            power=clocks.power_sentence(result.rows),
+            biases=description.biases,
+            notes=_notes(result),
+            setup=setup.setup(result),
+            provenance=provenance_of(result),
+            folder=result.folder.name,
+            date=str(provenance.get("time", ""))[:10],
+            home=HOME,
+        )
     )
 
 
-def _fallback(result: SweepResult) -> str:
-    """A first sentence for a result whose script concludes nothing."""
-    if not result.rows:
-        return "No trial has finished."
-    worst = [row.result for row in result.rows]
-    if any(found.verdict == "invalid" for found in worst):
-        return "A property that must hold was violated: see below."
-    complete = sum(found.trial == "complete" for found in worst)
-    if len(worst) == 1:
-        return f"The trial is {'complete' if complete else 'void'}, and no violation was found in it."
-    return f"{complete} of {len(worst)} trials are complete, and none of them violated a property."
+def all_figures(result: SweepResult, kept: Kept) -> list[Drawn]:
+    """The script's own, then those that every report has."""
+    from .overtime import panels as over_time
+    from .panels import general_panels
+
+    return [Drawn(*figure) for figure in kept.figures] + draw(over_time(result) + general_panels(result), "general")
+
+
+def first_words(result: SweepResult, kept: Kept) -> list[str]:
+    """The answer, a paragraph a line: the script's, or what follows from the rows."""
+    if kept.answer:
+        return kept.answer.splitlines()
+    trial = one.only(result)
+    return [one.answer(trial)] if trial is not None else advice.answer(result).splitlines()
 
 
 def _notes(result: SweepResult) -> list[str]:
@@ -208,7 +262,9 @@ def _notes(result: SweepResult) -> list[str]:
     return notes
 
 
-def _provenance(provenance: dict[str, Any], result: SweepResult) -> list[tuple[str, str]]:
+def provenance_of(result: SweepResult) -> list[tuple[str, str]]:
+    """(name, text): where, when, by which code and how the rows came to be."""
+    provenance: dict[str, Any] = result.description.sittings[-1] if result.description.sittings else {}
     machine = provenance.get("machine", {})
     versions = provenance.get("versions", {})
     dirty = provenance.get("dirty")

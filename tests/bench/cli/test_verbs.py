@@ -1,7 +1,10 @@
 import json
 import os
+import signal
 import subprocess
 import sys
+import urllib.request
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -284,18 +287,70 @@ class TestSweep:
 
 
 class TestReport:
-    def test_it_is_written_beside_the_run_or_where_told(self, bench, monkeypatch, tmp_path):
-        monkeypatch.setattr("bench.report.render", lambda source, out: out)
+    def test_it_is_written_beside_the_run_or_where_told(self, bench, tmp_path):
         folder = keep()
         assert bench("report", folder.name[-8:]).stdout == f"runs/{folder.name}/report.html\n"
         assert bench("report", folder, "--out", "mine.html").stdout == "mine.html\n"
+        assert Path("mine.html").read_text() == (folder / "report.html").read_text()
+        Path("out.json").write_bytes((folder / "result.json").read_bytes())
+        assert bench("report", "out.json", "--out", "its.html").stdout == "its.html\n"
+
+    def test_with_markdown_and_its_figures(self, bench):
+        folder = keep()
+        done = bench("report", folder, "--markdown")
+        assert done.stdout == f"runs/{folder.name}/report.html\nruns/{folder.name}/report.md\n"
+        assert "## One trial of raft on 3 nodes" in (folder / "report.md").read_text()
+
+    def test_the_index_over_all(self, bench):
+        folder = keep()
+        bench("report", folder)
+        assert bench("report", "--index").stdout == "runs/index.html\n"
+        assert f"{folder.name}/report.html" in Path("runs/index.html").read_text()
 
     def test_wrong_input(self, bench):
+        assert "there is no folder runs" in bench("report", "--index").stderr
         assert "there is no run 'x'" in bench("report", "x").stderr
         keep()
         keep()
         assert "'raft' could be any of 2 runs" in bench("report", "raft").stderr
         assert "there is no folder none" in bench("report", keep(), "--out", "none/r.html").stderr
+        assert "which RUN?" in bench("report").stderr
+        assert "--index goes alone" in bench("report", "x", "--index").stderr
+        Path("no.json").write_text("{}")
+        assert "neither the folder of a sweep nor the JSON of a result" in bench("report", "no.json").stderr
+
+
+class TestServe:
+    def test_wrong_input(self, bench, tmp_path):
+        folder = keep()
+        for arguments, sentence in (
+            (("nowhere",), "there is no folder nowhere: give a folder with runs in it"),
+            ((folder,), f"{folder} is one run: give the folder it is in, runs"),
+            (("--port", "70000"), "--port 70000 is out of range: 0 to 65535"),
+        ):
+            done = bench("serve", *arguments)
+            assert done.exit_code == 2
+            assert sentence in done.stderr
+
+    def test_it_says_where_serves_and_ends_with_ctrl_c(self, tmp_path):
+        (tmp_path / "runs").mkdir()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench", "serve", str(tmp_path / "runs"), "--port", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            line = process.stdout.readline()
+            assert line.endswith("(Ctrl-C ends)\n")
+            address = line.split(" at ")[1].split()[0]
+            with urllib.request.urlopen(address, timeout=30) as page:
+                assert "There are no runs yet." in page.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
 
 
 class TestFloor:

@@ -88,7 +88,7 @@ def test_bounded_trials_are_named_where_their_figures_are() -> None:
     assert live.bound_sentence(found.rows).startswith("1 of 2 live trials are bounded by the harness")
     words = text(page(single(outcome(harness_bound=True), Path("run")), _kept()))
     assert "The live trial is bounded by the harness" in words
-    assert "101 ▲" in words, "at the figure in the row"
+    assert "101 ops/s ▲" in words, "at the figure in the row"
 
 
 def _kept() -> Any:

@@ -207,7 +207,8 @@ def test_a_single_result_is_a_report_too(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     file.write_bytes(msgspec.json.encode(result(Trial(protocol="raft"))))
     words = text(render(file, tmp_path / "report.html").read_text())
-    assert "The trial is complete, and no violation was found in it." in words
+    assert "Raft on 3 nodes, simulated, served 101 operations a second, 99 of 100 within 10.0 ms." in words
+    assert "Its longest outage lasted 301 ms. No violation was found." in words
     assert "Nothing ran live" in words
 
 
@@ -261,9 +262,9 @@ def test_a_real_mutants_violation_is_drawn(tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     file.write_bytes(msgspec.json.encode(bad))
     html = render(file, tmp_path / "report.html").read_text()
-    article = html[html.index('<article class="violation">') : html.index("</article>")]
+    article = html[html.index('<article class="page violation"') : html.index("</article>")]
     assert "<svg" in article
-    assert "bench replay" in article
+    assert f"bench replay {tmp_path}" in article
     assert bad.violations[0].name.replace("_", " ") in article
     outline = Outline()
     outline.feed(html)
