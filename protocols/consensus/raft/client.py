@@ -23,13 +23,12 @@ NEVER = 1 << 63
 
 
 class Pending(msgspec.Struct, gc=False):
-    """One operation under way: what it asks, in which session, where it was last sent.
+    """One operation under way: what it asks, where it was last sent.
 
     At ``due`` (ns) it is asked again, and from ``deadline`` on no more.
     """
 
     message: ClientRequest
-    session: str
     deadline: int
     due: int = NEVER
     server: str = ""
@@ -52,8 +51,7 @@ class Client(Node):
         self.pending: dict[int, Pending] = {}
         self.queue: list[tuple[int, int]] = []  # (due, operation), a heap; it counts if that is still when it is due
         self.alarm = NEVER  # when the timer rings
-        self.idle: list[str] = []
-        self.sequences: dict[str, int] = {}
+        self.idle: list[tuple[str, int]] = []  # sessions without an operation under way, and their last numbers
         self.next_server = ctx.rng.randrange(len(self.servers))
         self.retry = round(self.config.retry_s * SECOND)
         self.backoff = round(self.config.backoff_s * SECOND)
@@ -64,18 +62,18 @@ class Client(Node):
     @on_request(Read, Write, Cas)
     def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
         """Send it to the leader, as far as known."""
-        session = "" if type(request) is Read else self._session(ctx)
-        sequence = self.sequences.get(session, 0)
-        message = ClientRequest(operation, session, sequence, request)
+        session, sequence = ("", 0) if type(request) is Read else self._session(ctx)
         now = ctx.monotonic()
-        pending = self.pending[operation] = Pending(message, session, now + self.patience)
+        message = ClientRequest(operation, session, sequence, request)
+        pending = self.pending[operation] = Pending(message, now + self.patience)
         self._try(ctx, operation, pending, self.leader, now)
 
-    def _session(self, ctx: Context) -> str:
+    def _session(self, ctx: Context) -> tuple[str, int]:
         """An idle session with its next sequence number; a random id keeps two lives of this client apart."""
-        session = self.idle.pop() if self.idle else f"{ctx.id}.{ctx.rng.getrandbits(64):016x}"
-        self.sequences[session] = self.sequences.get(session, 0) + 1
-        return session
+        if self.idle:
+            session, last = self.idle.pop()
+            return session, last + 1
+        return f"{ctx.id}.{ctx.rng.getrandbits(64):016x}", 1
 
     def _try(self, ctx: Context, operation: int, pending: Pending, server: str, now: int) -> None:
         if not server:
@@ -103,8 +101,8 @@ class Client(Node):
         if pending is None:
             return
         self.leader = source
-        if pending.session:
-            self.idle.append(pending.session)
+        if pending.message.session:
+            self.idle.append((pending.message.session, pending.message.sequence))
         ctx.reply(message.operation, Ok(message.result))
 
     @on(Refused)
@@ -174,7 +172,6 @@ class Client(Node):
 
         The session is abandoned with it, for its command may still be applied.
         """
-        self.sequences.pop(pending.session, None)
         del self.pending[operation]
         ctx.reply(operation, Fail("no answer in time"))
 
