@@ -47,6 +47,8 @@ class Options:
         level: of isolation.
         stale_s, stale_k: seconds, and versions, that a read may be stale; without them it is only measured.
         quiescence: seconds after the last write from which on reads count.
+        closed: whether the history of transactions holds every write there was, so that a read of a value nobody wrote
+            is a violation, not only an anomaly. Default: not for registers in JSON and EDN, which are often excerpts.
     """
 
     initial: Any = DEFAULT
@@ -59,6 +61,7 @@ class Options:
     stale_s: float | None = None
     stale_k: int | None = None
     quiescence: float | None = None
+    closed: bool | None = None
 
     def of_format(self, format: str) -> Options:
         """With the defaults of a format of :data:`bench.history.readers.FORMATS`."""
@@ -68,6 +71,7 @@ class Options:
             initial=(0 if jepsen else None) if self.initial is DEFAULT else self.initial,
             nil_reads=self.nil_reads or ("unknown" if jepsen else "value"),
             failed_cas=self.failed_cas or ("unknown" if jepsen else "unequal"),
+            closed=self.closed if self.closed is not None else None if jepsen else True,
         )
 
 
@@ -167,13 +171,13 @@ def _run(history: Any, model: Model, budget_s: float, options: Options) -> list[
         case "workload":
             return [_workload(history, model.name, budget_s, options)]
         case "isolation":
-            return [_isolated(history, model.name, budget_s, options.level)]
+            return [_isolated(history, model.name, budget_s, options.level, options)]
         case "level":
-            return [_isolated(history, _kind(history), budget_s, model.name)]
+            return [_isolated(history, _kind(history), budget_s, model.name, options)]
         case "session":
             if isinstance(history, Transactions) and _kind(history) == "list-append":
                 if model.name == "read-committed":
-                    return [_isolated(history, "list-append", budget_s, model.name)]
+                    return [_isolated(history, "list-append", budget_s, model.name, options)]
                 raise UsageError(f"model {model.name} is about registers, and these transactions append to lists")
             return [_session(_from_nothing(history, options.initial), model.name, budget_s, options)]
     return []
@@ -194,10 +198,10 @@ def _session(history: Any, name: str, budget_s: float, options: Options) -> Verd
             return weak.MODELS[name](history, budget_s)
 
 
-def _isolated(transactions: Transactions, kind: str, budget_s: float, level: str | None) -> Verdict:
+def _isolated(transactions: Transactions, kind: str, budget_s: float, level: str | None, options: Options) -> Verdict:
     from .transactions import check
 
-    return check(transactions, budget_s, kind=kind, level=level)
+    return check(transactions, budget_s, kind=kind, level=level, closed=options.closed)
 
 
 def _kind(transactions: Transactions) -> str:
@@ -325,7 +329,8 @@ def model_of(history: Read, path: Path | str = "history") -> str:
 
 
 def _model_of_micro(operations: Sequence[Operation], functions: set[str], path: Path | str) -> str:
-    names = {mop[0] for each in operations if isinstance(each.argument, tuple) for mop in each.argument}
+    arguments = [each.argument for each in operations if are_micro_operations(each.argument)]
+    names = {mop[0].removeprefix(":") for argument in arguments for mop in argument}
     if names & {"read", "write"}:
         return "multi-register"
     if functions & {"read", "write"}:

@@ -193,7 +193,7 @@ def _multi_step(state: _Registers, operation: Operation, initial: Any) -> _Regis
     held = dict(state)
     changed = False
     for (function, key, argument), result in zip(steps, results, strict=True):
-        if function in ("w", "write"):
+        if function.removeprefix(":") in ("w", "write"):
             held[key] = argument
             changed = True
         elif result is not None and held.get(key, initial) != result:
@@ -204,7 +204,7 @@ def _multi_step(state: _Registers, operation: Operation, initial: Any) -> _Regis
 def _multi_observes(operation: Operation) -> bool:
     if operation.function != "txn":
         return operation.function == "read"
-    return all(each[0] in ("r", "read") for each in operation.argument)
+    return all(each[0].removeprefix(":") in ("r", "read") for each in operation.argument)
 
 
 def multi_register(initial: Any = None, values: dict[Hashable, Any] | None = None) -> Model:

@@ -151,6 +151,9 @@ def _print(verdict: Verdict) -> None:
     for words in verdict.explanations:
         if words != verdict.reason:
             click.echo(f"  {words}")
+    figures = [f"{name} {value:,g}" for name, value in verdict.figures.items() if name != "transactions"]
+    if figures:
+        click.echo(f"  measured: {', '.join(figures)}")
     for label, names in (("satisfied", verdict.satisfied), ("violated", verdict.violated)):
         if names:
             click.echo(f"  {label}: {', '.join(names)}")

@@ -67,6 +67,17 @@ def do_queue(held: list[Any], function: str, argument: Any) -> Any:
     return held.pop(0) if held else None
 
 
+def ask_stack(rng: Random, number: int) -> tuple[str, Any]:
+    return ("push", number + 1) if rng.random() < 0.52 else ("pop", None)
+
+
+def do_stack(held: list[Any], function: str, argument: Any) -> Any:
+    if function == "push":
+        held.append(argument)
+        return MISSING
+    return held.pop() if held else None
+
+
 def ask_set(rng: Random, number: int) -> tuple[str, Any]:
     return ("read", None) if number % 1000 == 999 else ("add", number)
 

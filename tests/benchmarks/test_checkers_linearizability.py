@@ -6,6 +6,7 @@ The bars are held against CPU time, because the machine may have other work; wit
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from time import process_time
 
 import pytest
@@ -18,6 +19,8 @@ from tests.bench.checkers.histories import columnar
 
 from . import objects
 
+Bar = Callable[[float, float], None]
+
 BARS = {
     # name: (operations, keys, share of compare-and-sets, bar in s)
     "10^4 operations on 10 keys": (10_000, 10, 0.0, 0.025),
@@ -28,8 +31,8 @@ BARS = {
 
 
 @pytest.mark.parametrize("name", BARS)
-def test_registers(benchmark: BenchmarkFixture, name: str) -> None:
-    operations, keys, swaps, bar = BARS[name]
+def test_registers(benchmark: BenchmarkFixture, bar: Bar, name: str) -> None:
+    operations, keys, swaps, bar_s = BARS[name]
     history = columnar(operations, 100, keys, swaps=swaps)
     took: list[float] = []
 
@@ -40,7 +43,8 @@ def test_registers(benchmark: BenchmarkFixture, name: str) -> None:
         return word
 
     assert benchmark.pedantic(judged, rounds=3, warmup_rounds=1) == "valid"
-    assert min(took) < bar
+    benchmark.extra_info["bar_s"] = bar_s
+    bar(min(took), bar_s)
 
 
 def test_memory_for_a_million_operations() -> None:
@@ -50,6 +54,7 @@ def test_memory_for_a_million_operations() -> None:
     assert check(history).verdict == "valid"
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    print(f"\nmemory for 10^6 operations: {peak / 2**20:,.0f} MiB with the history, bar 1,024 MiB")
     assert peak < 2**30, "the history included"
 
 
@@ -67,16 +72,18 @@ OBJECTS = {
     # name: (model, ask, do, operations, bar in s)
     "queue, unique values": ("queue", objects.ask_queue, objects.do_queue, 100_000, 2.0),
     "add-only set": ("set", objects.ask_set, objects.do_set, 20_000, 2.0),
+    "stack, unique values": ("stack", objects.ask_stack, objects.do_stack, 100_000, 3.0),
     "counter": ("counter", objects.ask_counter, objects.do_counter, 10_000, 2.0),
     "key-value store": ("kv", objects.ask_store, objects.do_store, 10_000, 2.0),
 }
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_objects(benchmark: BenchmarkFixture, name: str) -> None:
-    model, ask, do, operations, bar = OBJECTS[name]
+def test_objects(benchmark: BenchmarkFixture, bar: Bar, name: str) -> None:
+    model, ask, do, operations, bar_s = OBJECTS[name]
     history = objects.history(ask, do, operations)
     began = process_time()
     verdict = benchmark.pedantic(models.check, args=(history, models.model(model)), rounds=1, warmup_rounds=0)
     assert verdict.verdict == "valid", verdict.reason
-    assert process_time() - began < bar
+    benchmark.extra_info["bar_s"] = bar_s
+    bar(process_time() - began, bar_s)

@@ -122,10 +122,11 @@ CASES: dict[str, tuple[Callable[[], object], Callable[..., Verdict], str]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_logs(benchmark: BenchmarkFixture, name: str) -> None:
+def test_logs(benchmark: BenchmarkFixture, bar: Callable[[float, float], None], name: str) -> None:
     make, check, word = CASES[name]
     log = make()
     began = process_time()
     verdict = benchmark.pedantic(check, args=(log,), rounds=1, warmup_rounds=0)
-    assert process_time() - began < BAR_S
+    benchmark.extra_info["bar_s"] = BAR_S
+    bar(process_time() - began, BAR_S)
     assert verdict.verdict == word, verdict.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from time import process_time
 
@@ -19,17 +20,19 @@ CASES = {
     "monotonic reads": ("monotonic-reads", 100_000, 50, 100, 2.0),
     "causal memory": ("causal-memory", 10_000, 16, 50, 5.0),
     "sequential": ("sequential", 10_000, 16, 50, 5.0),
+    "sequential, 10^5": ("sequential", 100_000, 50, 100, 10.0),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_weak_models(benchmark: BenchmarkFixture, name: str) -> None:
-    model, operations, clients, keys, bar = CASES[name]
+def test_weak_models(benchmark: BenchmarkFixture, bar: Callable[[float, float], None], name: str) -> None:
+    model, operations, clients, keys, bar_s = CASES[name]
     history = simulated(Random(1), operations, clients, keys, swaps=0.0, unanswered=0.0)
     began = process_time()
     verdict = benchmark.pedantic(MODELS[model], args=(history, 60.0), rounds=1, warmup_rounds=0)
     assert verdict.verdict == "valid"
-    assert process_time() - began < bar
+    benchmark.extra_info["bar_s"] = bar_s
+    bar(process_time() - began, bar_s)
 
 
 def test_staleness(benchmark: BenchmarkFixture) -> None:

@@ -27,7 +27,7 @@ from ..verdict import Verdict
 from . import DECISIONS
 from .deciding import judge
 from .reading import sessions
-from .registers import as_registers
+from .registers import as_registers, unexplained
 from .sessions import Input, Sessions, Undecidable
 
 NAME = "models"
@@ -180,4 +180,5 @@ def _linearizable(history: Input, s: Sessions, budget_s: float) -> Verdict | Non
         return None
     verdict = linearizability.check(single[0], budget_s)
     rows = tuple(sorted({int(s.row[single[1][row]]) for row in verdict.rows}))
-    return Verdict(name=LINEARIZABLE, verdict=verdict.verdict, reason=verdict.reason, rows=rows, took_s=verdict.took_s)
+    reason = unexplained(s, rows) if verdict.verdict == "invalid" else verdict.reason
+    return Verdict(name=LINEARIZABLE, verdict=verdict.verdict, reason=reason, rows=rows, took_s=verdict.took_s)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...history.history import CAS, INFO, NEVER, NIL, NOTHING, OK, READ, WRITE, History
 from .sessions import Ints, Sessions
+
+
+def unexplained(s: Sessions, rows: Sequence[int]) -> str:
+    """That these rows, which are not linearizable, are not: in the words of the source, not in numbers."""
+    shown = " and ".join(s.words(row) for row in rows[:4])
+    return f"no order that real time allows explains {shown}" + (f" and {len(rows) - 4} more" if len(rows) > 4 else "")
 
 
 def as_registers(s: Sessions, earlier_ns: int = 0) -> tuple[History, Ints] | None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from .. import linearizability
 from ..verdict import Verdict
 from .reading import sessions
-from .registers import as_registers
+from .registers import as_registers, unexplained
 from .sessions import Input, Ints, Sessions, Undecidable
 
 NAME = "bounded-staleness"
@@ -198,7 +198,8 @@ def check(history: Input, budget_s: float = 20.0, *, t_s: float | None = None, k
         judged = linearizability.check(shifted[0], max(0.0, deadline - monotonic()))
         if judged.verdict != "valid":
             nodes = shifted[1][list(judged.rows)]
-            reason = f"with every read begun {t_s:g} s earlier: {judged.reason}"
+            why = unexplained(s, np.unique(s.row[nodes]).tolist()) if judged.verdict == "invalid" else judged.reason
+            reason = f"with every read begun {t_s:g} s earlier, {why}"
             return verdict(judged.verdict, reason, nodes, figures=figures)
     if s.doubt:
         return verdict("unknown", f"{s.doubt}.", figures=figures)

@@ -2,7 +2,8 @@
 
 A history is a map an operation, ``{:type :invoke, :process 0, :f :write, :value 1, :time 5, :index 0}``, one after the
 other or all in one vector or list, over as many lines as it pleases. Tags (``#jepsen.history.Op{...}``), comments and
-what ``#_`` discards are passed over. What the keys mean is as in :mod:`.jsonl`; keywords in values keep their colon.
+what ``#_`` discards are passed over. What the keys mean is as in :mod:`.jsonl`; keywords in
+values are strings without their colon, as where others make JSON of EDN.
 """
 
 from __future__ import annotations
@@ -196,6 +197,13 @@ def _fields(path: Path, number: int, found: dict[Any, Any]) -> dict[str, Any]:
             refuse(path, number, f":{name} {shown(value)} is not {'a keyword' if allowed is str else 'a number'}")
         fields[name] = value
     if ":value" in found:
-        fields["value"] = found[":value"]
-    fields["key"] = found.get(":key")
+        fields["value"] = _plain(found[":value"])
+    fields["key"] = _plain(found.get(":key"))
     return fields
+
+
+def _plain(value: Any) -> Any:
+    """The value with its keywords as strings."""
+    if isinstance(value, tuple):
+        return tuple([_plain(each) for each in value])
+    return value[1:] if isinstance(value, str) and value[:1] == ":" else value

@@ -105,8 +105,8 @@ def test_what_only_edn_has(tmp_path: Path) -> None:
      {:type :info, :f :write, :process 1, :value nil, :error :timeout, :exception {:via [{:type "a.B"}]}, :time 9}]
     """
     txn, swap, write = read(tmp_path, text)
-    assert txn.argument == ((":append", ":x", 1), (":r", "y", None))
-    assert txn.result == ((":append", ":x", 1), (":r", "y", ()))
+    assert txn.argument == (("append", "x", 1), ("r", "y", None))
+    assert txn.result == (("append", "x", 1), ("r", "y", ()))
     assert (swap.argument, swap.result, swap.outcome) == ((-1, 2), MISSING, FAIL)
     assert (txn.outcome, write.outcome) == (OK, INFO)
     assert [each.line for each in (txn, swap, write)] == [2, 7, 9]
@@ -189,3 +189,20 @@ def test_newer_logs_and_history_txt(tmp_path: Path) -> None:
     assert same(read(tmp_path, older)) == same(plain)
     with pytest.raises(UsageError, match="line 1: unknown function 'drain'"):
         read(tmp_path, "0\t:invoke\t:drain\tnil\n")
+
+
+def test_keywords_name_micro_operations(tmp_path: Path) -> None:
+    """Written twice, read as neither: whatever the spelling of the functions."""
+    for read_, write in (("read", "write"), (":read", ":write"), ("r", "w"), (":r", ":w")):
+        path = tmp_path / "history"
+        lines = [[[write, "x", 1], [read_, "x", None]], [[read_, "x", None]]]
+        events = [
+            {"type": kind, "process": 0, "f": "txn", "value": value}
+            for mops in lines
+            for kind, value in (("invoke", mops), ("ok", [[f, k, 2 if f == read_ else v] for f, k, v in mops]))
+        ]
+        path.write_text("\n".join(map(json.dumps, events)))
+        history = readers.read(path).history
+        assert model_of(history) == ("multi-register" if "read" in read_ else "rw-register")
+        assert judge(history, "multi-register", format="jsonl")[0].verdict == "invalid"
+        assert judge(history, "rw-register", format="jsonl")[0].verdict == "invalid"
