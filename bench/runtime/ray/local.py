@@ -61,7 +61,6 @@ class LocalNode:
         wal: of the present life.
         counters: see ``LIVES`` and its like.
         paused: handles nothing; what arrives waits in ``waiting``.
-        touched: has had a turn in this tick.
         ways: to nodes elsewhere, by name, where nothing is in the way; kept by :class:`.wires.Wires`.
     """
 
@@ -95,7 +94,6 @@ class LocalNode:
         self.paused = False
         self.waiting: deque[tuple[int, Any, Any]] = deque()
         self._held = 0  # bytes of messages in it
-        self.touched = False
         self.ways: dict[str, Way] = {}
         self.turns_before = 0  # of earlier lives
         self.on_mark: Callable[[str], None] | None = None

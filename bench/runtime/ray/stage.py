@@ -7,6 +7,7 @@ link, and one sync for all that was written. A stage is made for a trial and thr
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -191,13 +192,14 @@ class Stage:
         inbox, generator = self._inbox, self.generator
         batch = inbox[:MOST]
         del inbox[:MOST]
-        touched: list[LocalNode] = []
-        names, nodes = self._names, self._by_number
+        touched: dict[LocalNode, None] = {}  # whose batch is to be ended
+        names, nodes, send = self._names, self._by_number, self.wires.send
         there, engine = -1, None  # who has had the last turn, and can have another
         for source, target, what in batch:
             if source < 0:
                 there = -1
-                if self._ready(touched, target, -source, *what):
+                if self._ready(target, -source, *what):
+                    touched[target] = None
                     self._turn(target, -source, *what)
                 continue
             if target != there:  # what follows need not be looked up again for a run of messages to one node
@@ -206,11 +208,12 @@ class Stage:
                     there = -1
                     continue
                 node, engine = found, found.engine
-                fresh = engine is None or node.paused or not node.touched
-                if fresh and not self._ready(touched, node, MESSAGE, names[source], what):
+                if (engine is None or node.paused) and not self._ready(node, MESSAGE, names[source], what):
                     there = -1
                     continue
                 there = target
+                if generator is None:
+                    touched[node] = None
             assert engine is not None
             try:
                 engine.receive(names[source], what)
@@ -218,10 +221,19 @@ class Stage:
                 self._failed(node, error)
                 there = -1
                 continue
-            if engine.outs and generator is not None:
+            if generator is None:
+                continue
+            if engine.outs:
                 self._answer(node, engine, generator)
                 if node.engine is None:
                     there = -1
+                    continue
+            if engine.unsynced_turn or engine.at_end:
+                touched[node] = None
+            elif sends := engine.sends:  # of a client that never wrote: there is nothing to wait for
+                engine.sends = []
+                engine.mark_send = 0
+                send(node, sends)
         self._end(touched)
         self._ticking = bool(inbox)
         if inbox:
@@ -229,8 +241,8 @@ class Stage:
         elif self.wires.unhandled:
             self.wires.drained()
 
-    def _ready(self, touched: list[LocalNode], node: LocalNode, kind: int, a: Any, b: Any) -> bool:
-        """Whether the node can handle what has arrived for it now; it is among those touched then."""
+    def _ready(self, node: LocalNode, kind: int, a: Any, b: Any) -> bool:
+        """Whether the node can handle what has arrived for it now; else that waits, or is lost."""
         if node.engine is None:
             node.counters[DROPPED] += 1
             if kind == REQUEST and self.generator is not None:
@@ -239,9 +251,6 @@ class Stage:
         if node.paused:
             node.hold(kind, a, b)
             return False
-        if not node.touched:
-            node.touched = True
-            touched.append(node)
         return True
 
     def _turn(self, node: LocalNode, kind: int, a: Any, b: Any) -> None:
@@ -273,11 +282,10 @@ class Stage:
         if engine.outs and self.generator is not None:
             self._answer(node, engine, self.generator)
 
-    def _end(self, touched: list[LocalNode]) -> None:
+    def _end(self, touched: Iterable[LocalNode]) -> None:
         """End the batch of these nodes: what they have to say leaves, or waits for the disk."""
         send = self.wires.send
         for node in touched:
-            node.touched = False
             engine = node.engine
             if engine is None:
                 continue
