@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import process_time_ns
 from typing import Any
 
@@ -19,6 +20,7 @@ from .hostclock import monotonic_ns
 from .local import LocalNode
 from .orders import LoadReport
 from .saving import UP_TO
+from .storage import append_note
 
 PROBES = 2
 """Operations each client must complete after the heal."""
@@ -65,6 +67,7 @@ class Generator:
         self._cpu_began = 0
         self._cpu = 0.0
         self._saved = 0
+        self._saving = False
         self._opened = 0
 
     def start(self, at: int) -> None:
@@ -207,6 +210,19 @@ class Generator:
             for name, column in columns.items():
                 note[name] = (column[first : self._saved] + opened.columns[name]).tobytes()
         return _encode(note)
+
+    def save(self, path: Path) -> None:
+        """Hand what is unsaved to the kernel, off the loop: a killed generator leaves its history."""
+        if not self._saving and (rows := self.unsaved()):
+            self._saving = True
+            asyncio.get_running_loop().run_in_executor(None, self._append, path, rows)
+
+    def _append(self, path: Path, rows: bytes) -> None:
+        try:
+            with path.open("ab", buffering=0) as file:
+                append_note(file.fileno(), (rows,))
+        finally:
+            self._saving = False
 
     def report(self) -> LoadReport:
         """End: what is under way may have happened."""

@@ -312,7 +312,8 @@ class Host:
             for node in stage.nodes.values():
                 node.save_notes()
                 node.count_turns()
-            stage.save_history()
+            if stage.generator is not None:
+                stage.generator.save(history_file(stage.plan.folder, stage.plan.host))
             # a generator has hundreds of nodes to go through, and its counters need not outlive it
             pause = HOUSEKEEPING if stage.generator is None else 4 * HOUSEKEEPING
             self._alarm.at(monotonic_ns() + pause, self._housekeeping, stage)

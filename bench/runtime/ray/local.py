@@ -20,11 +20,12 @@ from ..root import Root
 from ..sim.clock import EPOCH, Clock
 from ..world import TimerId
 from .alarm import Alarm
-from .codec import Entry, message_decoder, size_received
+from .codec import message_decoder, size_received
 from .hostclock import monotonic_ns
 from .interface import BUFFER_LIMIT
 from .orders import LoadCost, MarkNote, NodeReport, NodeTrouble
 from .records import thaw
+from .routes import Way
 from .storage import Wal, append_note, read_notes
 from .trust import Trust
 
@@ -40,8 +41,6 @@ _KEPT = 16
 _COUNTERS = 64
 _FLAGS = os.O_CREAT | os.O_CLOEXEC
 _SYNC_SAMPLE = 2000
-Way = tuple[int, Callable[[Entry], None], bool]
-"""To a node elsewhere: its number, what puts a message into the next frame there, and whether it is a server."""
 FORMER_S = 10.0
 """Seconds that a boot waits for a write of the last life in this process; rarely any, for down times are longer."""
 UNCERTAINTY = 1_000_000
@@ -61,7 +60,6 @@ class LocalNode:
         wal: of the present life.
         counters: see ``LIVES`` and its like.
         paused: handles nothing; what arrives waits in ``waiting``.
-        touched: has had a turn in this tick.
         ways: to nodes elsewhere, by name, where nothing is in the way; kept by :class:`.wires.Wires`.
     """
 
@@ -95,7 +93,6 @@ class LocalNode:
         self.paused = False
         self.waiting: deque[tuple[int, Any, Any]] = deque()
         self._held = 0  # bytes of messages in it
-        self.touched = False
         self.ways: dict[str, Way] = {}
         self.turns_before = 0  # of earlier lives
         self.on_mark: Callable[[str], None] | None = None

@@ -7,6 +7,7 @@ link, and one sync for all that was written. A stage is made for a trial and thr
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,16 @@ from ..child import Scoped
 from ..engine import DiskFull, Engine
 from ..root import FENCE, REPLY
 from .alarm import Alarm
-from .codec import Entry, Sealed
+from .codec import Sealed
 from .generator import Generator
+from .inbox import Inbox
 from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SEALED, SYNCED, TIMER, LocalNode
 from .orders import Conditions, Event, NodeTrouble, Plan
-from .saving import history_file
-from .storage import append_note
 from .trust import Trust
 from .wires import Wires
 
 MOST = 128
-"""Events handled in one tick, about: what has arrived beyond that is the next batch. Many clients in a closed loop else
+"""Events handled in one tick: what has arrived beyond that is the next batch. Many clients in a closed loop else
 march in step, one process at work while all others wait."""
 
 
@@ -57,18 +57,14 @@ class Stage:
         self._alarm = alarm
         self._loop = asyncio.get_running_loop()
         self._conditions = Conditions()
-        self._inbox: list[tuple[int, Any, Any]] = []  # messages as they come; of other kinds (-kind, node, (a, b))
         self._ticking = False
         self._alone = len(plan.nodes) == 1 and not plan.generate and not plan.early
         self._to_sync: LocalNode | None = None
         self._marked: dict[str, asyncio.Event] = {}
         self._broken = False
-        self._saving = False
         self.family, kind = self._make_nodes()
-        self._names = (*plan.servers, *plan.clients)
-        self._numbers = {name: number for number, name in enumerate(self._names)}
-        self._by_number = {node.number: node for node in self.nodes.values()}
-        self.wires = Wires(plan, machine, alarm, kind, self.nodes, self.arrive, self.arrive_all)
+        self._inbox = Inbox((*plan.servers, *plan.clients), self.nodes.values(), self._wake)
+        self.wires = Wires(plan, machine, alarm, kind, self.nodes, self._inbox.put, self._inbox.put_all)
         if plan.generate:
             functions = self.family.functions
             clients = list(self.nodes.values())
@@ -128,17 +124,12 @@ class Stage:
 
     def _forget(self, node: LocalNode) -> None:
         """What had arrived for the last life and was not handled dies with it, as in the buffers of a dead process."""
-        mine = [each for each in self._inbox if self._whose(each) is node]
-        if mine:
-            self._inbox[:] = [each for each in self._inbox if self._whose(each) is not node]
-            node.counters[DROPPED] += sum(first >= 0 or -first == SEALED for first, _, _ in mine)
-            for kind, _, what in mine:
-                if -kind == REQUEST and self.generator is not None:
-                    self.generator.refused(what[0])
-
-    def _whose(self, arrival: tuple[int, Any, Any]) -> LocalNode | None:
-        first, target, _ = arrival
-        return self._by_number.get(target) if first >= 0 else target
+        messages, others = self._inbox.forget(node)
+        if messages:
+            node.counters[DROPPED] += messages
+        for kind, operation in others:
+            if kind == REQUEST and self.generator is not None:
+                self.generator.refused(operation)
 
     def close(self) -> None:
         """Leave: nothing moves any more, and nothing of the trial is left in this process."""
@@ -146,19 +137,6 @@ class Stage:
         for node in self.nodes.values():
             node.close()
         self._inbox.clear()
-
-    def save_history(self) -> None:
-        """Hand what the load has recorded to the kernel, off the loop: a killed generator leaves its history."""
-        if self.generator is not None and not self._saving and (rows := self.generator.unsaved()):
-            self._saving = True
-            self._loop.run_in_executor(None, self._append_history, rows)
-
-    def _append_history(self, rows: bytes) -> None:
-        try:
-            with history_file(self.plan.folder, self.plan.host).open("ab", buffering=0) as file:
-                append_note(file.fileno(), (rows,))
-        finally:
-            self._saving = False
 
     def marked(self, name: str) -> asyncio.Event:
         """Set once a node here has made that mark."""
@@ -171,14 +149,9 @@ class Stage:
 
     def arrive(self, node: LocalNode, kind: int, a: Any, b: Any) -> None:
         """Something arrived for a node: it is handled in the next tick, together with whatever else arrives by then."""
-        self._inbox.append((self._numbers[a], node.number, b) if kind == MESSAGE else (-kind, node, (a, b)))
-        if not self._ticking:
-            self._ticking = True
-            self._loop.call_soon(self._tick)
+        self._inbox.put(node, kind, a, b)
 
-    def arrive_all(self, batch: list[Entry]) -> None:
-        """As :meth:`arrive`, for many messages, each from and for a node by its number."""
-        self._inbox += batch
+    def _wake(self) -> None:
         if not self._ticking:
             self._ticking = True
             self._loop.call_soon(self._tick)
@@ -189,15 +162,14 @@ class Stage:
 
     def _tick(self) -> None:
         inbox, generator = self._inbox, self.generator
-        batch = inbox[:MOST]
-        del inbox[:MOST]
-        touched: list[LocalNode] = []
-        names, nodes = self._names, self._by_number
+        touched: dict[LocalNode, None] = {}  # whose batch is to be ended
+        names, nodes, send = inbox.names, inbox.nodes, self.wires.send
         there, engine = -1, None  # who has had the last turn, and can have another
-        for source, target, what in batch:
+        for source, target, what in inbox.take(MOST):
             if source < 0:
                 there = -1
-                if self._ready(touched, target, -source, *what):
+                if self._ready(target, -source, *what):
+                    touched[target] = None
                     self._turn(target, -source, *what)
                 continue
             if target != there:  # what follows need not be looked up again for a run of messages to one node
@@ -206,11 +178,12 @@ class Stage:
                     there = -1
                     continue
                 node, engine = found, found.engine
-                fresh = engine is None or node.paused or not node.touched
-                if fresh and not self._ready(touched, node, MESSAGE, names[source], what):
+                if (engine is None or node.paused) and not self._ready(node, MESSAGE, names[source], what):
                     there = -1
                     continue
                 there = target
+                if generator is None:
+                    touched[node] = None
             assert engine is not None
             try:
                 engine.receive(names[source], what)
@@ -218,10 +191,19 @@ class Stage:
                 self._failed(node, error)
                 there = -1
                 continue
-            if engine.outs and generator is not None:
+            if generator is None:
+                continue
+            if engine.outs:
                 self._answer(node, engine, generator)
                 if node.engine is None:
                     there = -1
+                    continue
+            if engine.unsynced_turn or engine.at_end:
+                touched[node] = None
+            elif sends := engine.sends:  # of a client that never wrote: there is nothing to wait for
+                engine.sends = []
+                engine.mark_send = 0
+                send(node, sends)
         self._end(touched)
         self._ticking = bool(inbox)
         if inbox:
@@ -229,8 +211,8 @@ class Stage:
         elif self.wires.unhandled:
             self.wires.drained()
 
-    def _ready(self, touched: list[LocalNode], node: LocalNode, kind: int, a: Any, b: Any) -> bool:
-        """Whether the node can handle what has arrived for it now; it is among those touched then."""
+    def _ready(self, node: LocalNode, kind: int, a: Any, b: Any) -> bool:
+        """Whether the node can handle what has arrived for it now; else that waits, or is lost."""
         if node.engine is None:
             node.counters[DROPPED] += 1
             if kind == REQUEST and self.generator is not None:
@@ -239,9 +221,6 @@ class Stage:
         if node.paused:
             node.hold(kind, a, b)
             return False
-        if not node.touched:
-            node.touched = True
-            touched.append(node)
         return True
 
     def _turn(self, node: LocalNode, kind: int, a: Any, b: Any) -> None:
@@ -273,11 +252,10 @@ class Stage:
         if engine.outs and self.generator is not None:
             self._answer(node, engine, self.generator)
 
-    def _end(self, touched: list[LocalNode]) -> None:
+    def _end(self, touched: Iterable[LocalNode]) -> None:
         """End the batch of these nodes: what they have to say leaves, or waits for the disk."""
         send = self.wires.send
         for node in touched:
-            node.touched = False
             engine = node.engine
             if engine is None:
                 continue

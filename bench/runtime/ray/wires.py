@@ -45,6 +45,7 @@ from .local import (
 )
 from .orders import Address, Conditions, LinkTrouble, Peers, Plan
 from .raylink import RayDoor, RayLink
+from .routes import Route
 
 LINKS: dict[str, Callable[[Wires, Address], Link]] = {"tcp": Outbound, "ray": RayLink}
 """What a trial may ask for."""
@@ -54,19 +55,6 @@ ArriveAll = Callable[[list[Entry]], None]
 """(messages): as many arrived, each from and for a node by its number."""
 
 _source = itemgetter(0)
-
-
-class Route:
-    """The way from one node of this host to another node: to a ``local`` one, or over the ``link`` to another host."""
-
-    __slots__ = ("cut", "link", "local", "number", "to_server")
-
-    def __init__(self, number: int, to_server: bool, local: LocalNode | None) -> None:
-        self.number = number
-        self.to_server = to_server
-        self.cut = False
-        self.link: str | None = None
-        self.local = local
 
 
 class Wires:
