@@ -82,6 +82,11 @@ class Whole:
 
     def without(self, steps: Sequence[Step], removed: Iterable[Step]) -> list[Step]:
         """``steps`` without those removed, and without what may not stay once they are gone."""
+        todo = list(removed)
+        gone = {id(step) for step in todo}
+        if all(step.gives is None for step in todo):  # nobody can have seen these
+            return [step for step in steps if id(step) not in gone]
+        gone.clear()
         readers: dict[int, list[Step]] = {}
         avoiders: list[Step] = []
         sources: dict[int, int] = {NIL: 1}
@@ -92,8 +97,6 @@ class Whole:
                 avoiders.append(step)
             if step.gives is not None:
                 sources[step.gives] = sources.get(step.gives, 0) + 1
-        gone: set[int] = set()
-        todo = list(removed)
         while todo:
             step = todo.pop()
             if id(step) in gone:
