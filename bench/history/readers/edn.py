@@ -17,8 +17,8 @@ from ..operations import Operation
 from .events import OUTCOME, Paired, refuse, shown
 
 _TOKEN: Final = re.compile(
-    r'''(?:[\s,]|;[^\n]*+)*+  # nothing; possessive, or what a comment says would be read
-    (?:([\[\]{}()]|\#\{) | "((?:[^"\\]|\\.)*)" | (\\. [^\s,\[\]{}()";]* | [^\s,\[\]{}()";]+))''',
+    r"""(?:[\s,]|;[^\n]*+)*+  # nothing; possessive, or what a comment says would be read
+    (?:([\[\]{}()]|\#\{) | "((?:[^"\\]|\\.)*)" | (\\. [^\s,\[\]{}()";]* | [^\s,\[\]{}()";]+))""",
     re.VERBOSE | re.DOTALL,
 )
 BRACKET, STRING, WORD = 1, 2, 3
