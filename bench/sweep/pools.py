@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Protocol
 
-from ..address import probe
 from ..errors import HarnessError, UsageError
 from .worker import ENTRY, run_encoded, start_worker
 
@@ -336,7 +335,9 @@ def connect(address: str | None) -> None:
                 ray.shutdown()
             raise HarnessError(f"Ray does not start: {str(error).strip().splitlines()[0]}") from error
         return
-    probe(address)
+    from .. import run
+
+    address = run.find_cluster(address)
     try:
         ray.init(address, **quiet)
     except ConnectionError:

@@ -277,6 +277,9 @@ def test_dry_run_prints_the_cells_and_runs_nothing_into_the_folder(
         (["--jobs", "0"], "jobs 0 is out of range"),
         (["nodes=0"], "nodes 0 is out of range"),
         (["--sedes", "3"], "No such option"),
+        (["--address", "127.0.0.1:1"], "no cluster answers at 127.0.0.1:1"),
+        (["--precision", "0"], "precision 0 is out of range"),
+        (["--precision", "0.1", "--seeds", "3"], "give either seeds or a precision"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(
