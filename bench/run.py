@@ -46,6 +46,22 @@ def open_session(address: str | None = None, besides: Collection[str] = ()) -> R
     return RaySession(address, besides=besides)
 
 
+def find_cluster(address: str) -> str:
+    """The address itself, or what ``auto`` means, once a cluster answers there and lets this process in.
+
+    Raises:
+        UsageError: none does, within seconds; Ray itself would try for much longer.
+    """
+    from .address import probe
+    from .runtime.ray import access
+
+    if address != access.AUTO:
+        probe(address)
+    found = access.find(address)
+    access.check(found)
+    return found
+
+
 def session_alive(session: RaySession) -> bool:
     """Whether the Ray of a session is still there: without it, every further trial would fail."""
     return session.cluster.alive()

@@ -185,6 +185,10 @@ class Sweep:
             precision=self._precision(options),
             saturation=self.saturation,
         )
+        if options.address is not None:
+            from ..run import find_cluster
+
+            find_cluster(options.address)  # before anything is written
         return Runner(description, cells, options, entry=self.entry, template=at).run()
 
     def _precision(self, options: Options) -> Precision | None:

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Protocol
 
-from ..address import probe
 from ..errors import HarnessError, UsageError
 from .worker import ENTRY, run_encoded, start_worker
 
@@ -283,7 +282,7 @@ class RayTasks:
             if self.deaths > RETRIES:
                 raise HarnessError(f"Ray has died {self.deaths} times")
             self._start()
-        except (UsageError, HarnessError, RuntimeError, OSError, TimeoutError) as problem:
+        except (UsageError, HarnessError) as problem:
             if self.address is not None:
                 raise HarnessError(
                     f"the Ray cluster at {self.address} is gone{why}, and does not come back: {problem}"
@@ -319,6 +318,7 @@ def connect(address: str | None) -> None:
 
     Raises:
         UsageError: no cluster answers there within 2 s (``ray.init`` itself would wait for minutes).
+        HarnessError: an embedded one does not start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")
@@ -328,9 +328,16 @@ def connect(address: str | None) -> None:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        ray.init("local", include_dashboard=False, object_store_memory=80 * 2**20, **quiet)
+        try:
+            ray.init("local", include_dashboard=False, object_store_memory=80 * 2**20, **quiet)
+        except Exception as error:  # a bare one, where a busy machine lets it time out
+            with contextlib.suppress(Exception):
+                ray.shutdown()
+            raise HarnessError(f"Ray does not start: {str(error).strip().splitlines()[0]}") from error
         return
-    probe(address)
+    from .. import run
+
+    address = run.find_cluster(address)
     try:
         ray.init(address, **quiet)
     except ConnectionError:
@@ -349,6 +356,9 @@ def choose(trials: int | None, *, address: str | None, jobs: int | None, entry: 
     if jobs == 1 or (trials is not None and trials <= 2):
         return Here(entry)
     many = trials is None or trials >= WORTH_RAY
-    if address is not None or connected or (many and jobs is None):
+    if address is not None or connected:
         return RayTasks(address, jobs, entry)
+    if many and jobs is None:
+        with contextlib.suppress(HarnessError):  # a machine too busy for Ray is not too busy for trials
+            return RayTasks(None, jobs, entry)
     return Processes(min(jobs or cores, trials or cores), entry)

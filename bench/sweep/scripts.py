@@ -73,7 +73,8 @@ def find(name: str | Path) -> Path:
     for script in scripts:
         if text in (script.name, script.name.partition("/")[2]) or text.endswith("/" + script.name):
             return script.path
-    raise unknown_name("sweep script", str(name), [script.name for script in scripts])
+    known = [script.name if "/" in text else script.name.partition("/")[2] for script in scripts]
+    raise unknown_name("sweep script", str(name), known)
 
 
 def load(path: Path) -> Sweep:

@@ -99,8 +99,8 @@ def median(samples: Samples | None) -> float | None:
     return None if samples is None else float(np.median(samples))
 
 
-ALONE = Model("one operation at a time (M/D/1)", "p50_s", lambda nodes, rate: median(alone(nodes, rate)))
-TOGETHER = Model("batches", "p50_s", lambda nodes, rate: median(together(nodes, rate)))
+ALONE = Model("One operation at a time (M/D/1)", "p50_s", lambda nodes, rate: median(alone(nodes, rate)))
+TOGETHER = Model("Batches at the leader and the disks", "p50_s", lambda nodes, rate: median(together(nodes, rate)))
 
 
 # --- the report -----------------------------------------------------------------------------------------------------

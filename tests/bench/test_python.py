@@ -25,7 +25,7 @@ def test_the_document_s_examples_run(tmp_path: Path) -> None:
     script = tmp_path / "examples.py"
     script.write_text("\n\n".join(EXAMPLES))
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "did you mean 'latency'?" in done.stdout

@@ -65,9 +65,7 @@ FAULTS: dict[str, Fault] = {
     "queue: an empty dequeue constrains nothing": Fault(
         "queues", "_not_empty(operations, values, empty, describe) or", "", "queue"
     ),
-    "queue: unanswered dequeues take any number": Fault(
-        "queues", "<= np.arange(len(due))", "< 1", "lines of a queue"
-    ),
+    "queue: unanswered dequeues take any number": Fault("queues", "<= np.arange(len(due))", "< 1", "lines of a queue"),
     "queue: an empty dequeue waits for no left-over value": Fault(
         "queues", 'free &= np.searchsorted(entered, instants, side="left") <=', "free &= 0 <=", "lines of a queue"
     ),

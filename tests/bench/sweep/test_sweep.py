@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from bench.calibration import keep
-from bench.errors import EXIT_HARNESS, EXIT_THRESHOLD, UsageError
+from bench.errors import EXIT_HARNESS, EXIT_THRESHOLD, HarnessError, UsageError
 from bench.provenance import ROOT
-from bench.sweep import Options, Sweep, SweepResult, Threshold
+from bench.sweep import Options, Sweep, SweepResult, Threshold, pools
 from bench.sweep import live as live_module
 from bench.sweep.progress import Tally
 from bench.sweep.worker import run_one
@@ -277,6 +277,9 @@ def test_dry_run_prints_the_cells_and_runs_nothing_into_the_folder(
         (["--jobs", "0"], "jobs 0 is out of range"),
         (["nodes=0"], "nodes 0 is out of range"),
         (["--sedes", "3"], "No such option"),
+        (["--address", "127.0.0.1:1"], "no cluster answers at 127.0.0.1:1"),
+        (["--precision", "0"], "precision 0 is out of range"),
+        (["--precision", "0.1", "--seeds", "3"], "give either seeds or a precision"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(
@@ -346,3 +349,18 @@ def test_it_is_readable_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(fake, "run_trial", looking)
     run(sweep(), out)
     assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_where_ray_does_not_start_processes_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(*arguments: Any, **keywords: Any) -> Any:
+        raise Exception("The current node timed out during startup.\nThis could happen because")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(HarnessError, match=r"Ray does not start: The current node timed out during startup\.$"):
+        pools.connect(None)
+    pool = pools.choose(None, address=None, jobs=None, entry=FAKE)
+    assert isinstance(pool, pools.Processes)
+    pool.close()

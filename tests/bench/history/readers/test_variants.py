@@ -130,7 +130,7 @@ def test_what_only_edn_has(tmp_path: Path) -> None:
         ("\n{:type :invoke :process 0 :f :read} {:type :invoke :process 0 :f :read}", 2, "while its 'read' of line 2"),
         ("{:type :invoke, :process 0, :f :read, :value 12x}", 1, "'12x' is not a number"),
         ("{:type :invoke, :value " + "[" * 100_000, 1, "it is nested more than 100 deep"),
-        ('; nothing\n[[:type :invoke]]', 2, "this is not a map"),
+        ("; nothing\n[[:type :invoke]]", 2, "this is not a map"),
         (b"{:type :invoke\n :f \xff}", 2, "this is not text in UTF-8"),
     ],
 )
