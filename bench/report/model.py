@@ -239,7 +239,6 @@ def _worst(words: Counter[Any], name: str) -> Cell:
 
 def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
     """One row for each of these trials."""
-    checks = check_names(result.rows)
     axes = result.axes
     columns = [Column(axis_title(name), facet=True) for name in axes]
     remarks = [_remark(row.result) for row in rows]
@@ -250,7 +249,7 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         *[Column("remark", numeric=False)] * remarked,
     ]
     columns.append(Column("ok/fail/info", "operations by outcome"))
-    columns += [Column(name.replace("_", " "), upright=True) for name in checks]
+    columns.append(Column("verdict", "worst over all checks"))
     columns += [Column(name, explained) for name, _, explained, _ in MEDIANS]
     table = Table(columns)
     for row, remark in zip(rows, remarks, strict=True):
@@ -261,7 +260,7 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         cells += [Cell(str(found.seed), found.seed, "number")]
         cells += [remark] * remarked
         cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
-        cells += [_checked([found], name) for name in checks]
+        cells.append(_verdict([found]))
         latency, recovery = found.latency_s, found.recovery_s
         cells.append(figure_cell(found.throughput_ops_s, number_text))
         cells += [latency_cell(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
@@ -298,7 +297,10 @@ def _remark(result: Result) -> Cell:
         return Cell("violated: " + ", ".join(broken), "1", "remark bad")
     if result.trial == "void":
         return Cell(f"void: {result.void_reason}", "2", "remark warn")
-    return Cell("bounded by the harness", "3", "remark warn") if result.harness_bound else Cell("", "9", "remark")
+    open_ = [name.replace("_", " ") for name, word in sorted(result.checks.items()) if word == "unknown"]
+    if open_:
+        return Cell("undecided: " + ", ".join(open_), "3", "remark warn")
+    return Cell("bounded by the harness", "4", "remark warn") if result.harness_bound else Cell("", "9", "remark")
 
 
 def notable(rows: Sequence[Row]) -> list[Row]:
