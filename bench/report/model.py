@@ -127,6 +127,7 @@ MEDIANS: tuple[tuple[str, str, str, str], ...] = (
     ("detect", "detect_s", "fault to first suspicion", "seconds"),
     ("elect", "elect_s", "first suspicion to the election that lasted", "seconds"),
     ("commit", "commit_s", "election to the first commit of the new term", "seconds"),
+    ("p99 back", "p99_back_s", "first fault until the p99 is back within 10% of what it was", "seconds"),
     ("messages/op", "messages_per_operation", "between servers, an ok operation", "number"),
 )
 
@@ -265,7 +266,8 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         cells.append(figure_cell(found.throughput_ops_s, number_text))
         cells += [latency_cell(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
         cells.append(outage_cell(found))
-        cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
+        back = found.recoveries[0].p99_back if found.recoveries else None
+        cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit, back)]
         cells.append(figure_cell(found.messages_per_operation, number_text))
         table.rows.append(cells)
     return table
