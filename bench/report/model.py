@@ -192,7 +192,18 @@ def cell_table(result: SweepResult) -> Table:
                     title = f"{bound} of {len(rows)} trials are bounded by the harness"
                     cells[-1] = replace(cells[-1], text=f"{cells[-1].text} ▲", look="number warn", title=title)
         table.rows.append(cells)
-    return table
+    return _without_empty(table)
+
+
+def _without_empty(table: Table) -> Table:
+    """The table without the figures of which no row has one, as elections of a protocol without leaders."""
+    named = {name for name, *_ in MEDIANS}
+    keep = [
+        i
+        for i, column in enumerate(table.columns)
+        if column.name not in named or any(row[i].text != figure_cell(None).text for row in table.rows)
+    ]
+    return Table([table.columns[i] for i in keep], [[row[i] for i in keep] for row in table.rows])
 
 
 def _axis(name: str, value: Any) -> Cell:
@@ -270,7 +281,7 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit, back)]
         cells.append(figure_cell(found.messages_per_operation, number_text))
         table.rows.append(cells)
-    return table
+    return _without_empty(table)
 
 
 def latency_cell(value: float | None, censored: float) -> Cell:

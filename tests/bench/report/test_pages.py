@@ -15,12 +15,12 @@ import pytest
 
 from bench.faults.spec import Crash, FaultRecord
 from bench.history.storage import write_history
-from bench.report import advice, downloads, one, overtime, render, setup, violations
+from bench.report import advice, downloads, model, one, overtime, render, setup, violations
 from bench.report.markdown import plain, write_markdown
 from bench.report.theme import THEMED, themed
 from bench.run import run_trial
 from bench.sweep import Description, Row, SweepResult
-from bench.trial import FaultRecovery, Latency, Result, Trial
+from bench.trial import FaultRecovery, Latency, Recovery, Result, Trial
 from bench.workload import Workload
 
 from ..sweep.fake import result
@@ -207,6 +207,20 @@ def test_what_ran_is_said_once_and_what_varied_is_listed(tmp_path: Path) -> None
     assert told["nodes"] == "3"
     assert told["seeds"] == "0 to 19"
     assert told["faults"] == "none"
+
+
+def test_a_figure_that_no_trial_has_gets_no_column(tmp_path: Path) -> None:
+    made = sweep(tmp_path, [0.1, 0.2])
+    plain_rows = tuple(
+        msgspec.structs.replace(row, result=msgspec.structs.replace(row.result, recovery_s=Recovery()))
+        for row in made.rows
+    )
+    with_parts = [column.name for column in model.cell_table(made).columns]
+    without = [column.name for column in model.cell_table(SweepResult(tmp_path, made.description, plain_rows)).columns]
+    assert "elect" in with_parts
+    assert "p99 back" not in with_parts
+    assert {"detect", "elect", "commit"}.isdisjoint(without)
+    assert "p99.9" in without
 
 
 # --- files to save --------------------------------------------------------------------------------------------------
