@@ -38,6 +38,8 @@ def print_violation(out: Console, result: Result, folder: Path | None) -> None:
     if folder is not None and result.runtime == "sim":
         out.print(_command("replay with", f"bench replay {shlex.quote(str(folder))}"))
     out.print(_command("run again with", command_of(result.spec)))
+    if folder is not None:
+        out.print(_command("as a page", f"bench report {shlex.quote(str(folder))}"))
 
 
 def _command(label: str, command: str) -> Text:

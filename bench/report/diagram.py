@@ -287,7 +287,7 @@ class _Drawing:
             return
         used.append((place - 7, place + 7))
         x = self.columns[node] + 12
-        text = fit(text, self.spacing - 34, 10.5)
+        text = fit(text, min(self.spacing - 34, self.canvas.width - x - 6), 10.5)
         if place - y > 3:
             self.canvas.line(self.columns[node] + 4, y, x - 1, place, colour, 0.7)
         style = 'paint-order="stroke" stroke="#fff" stroke-width="4.5" stroke-linejoin="round"'

@@ -18,7 +18,7 @@ MOST_BYTES = 1_200_000
 """Of one download; what is larger stays in the run's folder."""
 WITH_INTERVAL = ("throughput_ops_s", "p99_s", "unavailable_s")
 """A bootstrap each: a large grid cannot afford one for every column."""
-MEDIANS = ("p50_s", "p999_s", "detect_s", "elect_s", "commit_s", "messages_per_operation")
+MEDIANS = ("p50_s", "p999_s", "detect_s", "elect_s", "commit_s", "p99_back_s", "messages_per_operation")
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _figures(result: SweepResult, kept: Kept, folder: Path) -> list[tuple[str, s
         elif source.resolve() != target.resolve():
             shutil.copyfile(source, target)
         made.append((title, caption, f"{FOLDER}/{target.name}"))
-    for number, panel in enumerate(over_time(result) + general_panels(result)):
+    for number, panel in enumerate(over_time(result) + general_panels(result, curves=not kept.figures)):
         target = folder / f"general-{number}.png"
         if draw_png(panel, target):
             made.append((panel.title, panel.caption, f"{FOLDER}/{target.name}"))

@@ -127,6 +127,7 @@ MEDIANS: tuple[tuple[str, str, str, str], ...] = (
     ("detect", "detect_s", "fault to first suspicion", "seconds"),
     ("elect", "elect_s", "first suspicion to the election that lasted", "seconds"),
     ("commit", "commit_s", "election to the first commit of the new term", "seconds"),
+    ("p99 back", "p99_back_s", "first fault until the p99 is back within 10% of what it was", "seconds"),
     ("messages/op", "messages_per_operation", "between servers, an ok operation", "number"),
 )
 
@@ -191,7 +192,18 @@ def cell_table(result: SweepResult) -> Table:
                     title = f"{bound} of {len(rows)} trials are bounded by the harness"
                     cells[-1] = replace(cells[-1], text=f"{cells[-1].text} ▲", look="number warn", title=title)
         table.rows.append(cells)
-    return table
+    return _without_empty(table)
+
+
+def _without_empty(table: Table) -> Table:
+    """The table without the figures of which no row has one, as elections of a protocol without leaders."""
+    named = {name for name, *_ in MEDIANS}
+    keep = [
+        i
+        for i, column in enumerate(table.columns)
+        if column.name not in named or any(row[i].text != figure_cell(None).text for row in table.rows)
+    ]
+    return Table([table.columns[i] for i in keep], [[row[i] for i in keep] for row in table.rows])
 
 
 def _axis(name: str, value: Any) -> Cell:
@@ -239,7 +251,6 @@ def _worst(words: Counter[Any], name: str) -> Cell:
 
 def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
     """One row for each of these trials."""
-    checks = check_names(result.rows)
     axes = result.axes
     columns = [Column(axis_title(name), facet=True) for name in axes]
     remarks = [_remark(row.result) for row in rows]
@@ -250,7 +261,7 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         *[Column("remark", numeric=False)] * remarked,
     ]
     columns.append(Column("ok/fail/info", "operations by outcome"))
-    columns += [Column(name.replace("_", " "), upright=True) for name in checks]
+    columns.append(Column("verdict", "worst over all checks"))
     columns += [Column(name, explained) for name, _, explained, _ in MEDIANS]
     table = Table(columns)
     for row, remark in zip(rows, remarks, strict=True):
@@ -261,15 +272,16 @@ def trial_table(result: SweepResult, rows: Sequence[Row]) -> Table:
         cells += [Cell(str(found.seed), found.seed, "number")]
         cells += [remark] * remarked
         cells.append(Cell(f"{counted.ok}/{counted.fail}/{counted.info}", counted.ok, "number"))
-        cells += [_checked([found], name) for name in checks]
+        cells.append(_verdict([found]))
         latency, recovery = found.latency_s, found.recovery_s
         cells.append(figure_cell(found.throughput_ops_s, number_text))
         cells += [latency_cell(value, latency.censored) for value in (latency.p50, latency.p99, latency.p999)]
         cells.append(outage_cell(found))
-        cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit)]
+        back = found.recoveries[0].p99_back if found.recoveries else None
+        cells += [figure_cell(value) for value in (recovery.detect, recovery.elect, recovery.commit, back)]
         cells.append(figure_cell(found.messages_per_operation, number_text))
         table.rows.append(cells)
-    return table
+    return _without_empty(table)
 
 
 def latency_cell(value: float | None, censored: float) -> Cell:
@@ -298,7 +310,10 @@ def _remark(result: Result) -> Cell:
         return Cell("violated: " + ", ".join(broken), "1", "remark bad")
     if result.trial == "void":
         return Cell(f"void: {result.void_reason}", "2", "remark warn")
-    return Cell("bounded by the harness", "3", "remark warn") if result.harness_bound else Cell("", "9", "remark")
+    open_ = [name.replace("_", " ") for name, word in sorted(result.checks.items()) if word == "unknown"]
+    if open_:
+        return Cell("undecided: " + ", ".join(open_), "3", "remark warn")
+    return Cell("bounded by the harness", "4", "remark warn") if result.harness_bound else Cell("", "9", "remark")
 
 
 def notable(rows: Sequence[Row]) -> list[Row]:

@@ -90,11 +90,38 @@ def key_figures(result: Result) -> Table:
     ):
         if value is not None:
             listed.append((name, figure_cell(value), about))
+    if result.steady_s is not None:
+        listed.append(("steady from", figure_cell(result.steady_s), "response times before the first fault (MSER-5)"))
     listed.append(("messages/op", figure_cell(result.messages_per_operation, number_text), "between servers"))
     if result.leader_changes:
         changes = Cell(f"{result.leader_changes:,}", result.leader_changes, "number")
         listed.append(("changes of leader", changes, "elections won after the first"))
     table.rows = [[Cell(name), cell, Cell(about, about, "remark faint")] for name, cell, about in listed]
+    return table
+
+
+def recovery_table(result: Result) -> Table | None:
+    """What each fault did, in order; None where nothing was seen of any."""
+    told = [each for each in result.recoveries if any((each.detect, each.elect, each.commit, each.p99_back))]
+    if not told:
+        return None
+    table = Table(
+        [
+            Column("at"),
+            Column("fault", numeric=False),
+            Column("hit", numeric=False),
+            Column("detect", "fault to first suspicion"),
+            Column("elect", "first suspicion to the election that lasted"),
+            Column("commit", "election to the first commit of the new term"),
+            Column("p99 back", "fault until the p99 is back within 10% of what it was before the first fault"),
+        ]
+    )
+    for each in told[:MOST_FAULTS]:
+        hit = ", ".join(each.targets)
+        parts = (each.detect, each.elect, each.commit, each.p99_back)
+        table.rows.append(
+            [figure_cell(each.at), Cell(each.kind, each.kind), Cell(hit, hit, "remark"), *map(figure_cell, parts)]
+        )
     return table
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..sweep.grid import axis_title, show
 from ..sweep.result import Panel, SweepResult, observed
+from ..sweep.saturation import LOADS, curve_panel
 from . import plots
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 40
 """A figure with more rows than this is no figure any more."""
+
+FEW_LOADS = 3
+"""Of fewer loads there is no curve."""
 
 PARTS = (("detect", "detect_s"), ("elect", "elect_s"), ("first commit", "commit_s"))
 
@@ -39,8 +43,11 @@ def _of(frame: pd.DataFrame, cell: int, runtime: str, column: str) -> list[float
     return [float(value) for value in rows]
 
 
-def general_panels(result: SweepResult) -> list[Panel]:
-    """Recovery by parts, and response time, where there is something to show."""
+def general_panels(result: SweepResult, *, curves: bool = False) -> list[Panel]:
+    """Recovery by parts, and response time, where there is something to show.
+
+    ``curves``: latency by throughput as well, where an axis is the load; scripts that search for it draw their own.
+    """
     frame = result.frame()
     if len(frame) < 2 or len(result.description.points) > MOST_CELLS:
         return []
@@ -75,6 +82,9 @@ def general_panels(result: SweepResult) -> list[Panel]:
                 ),
             )
         )
+    loads = [name for name in LOADS if name in result.axes]
+    if curves and len(loads) == 1 and len({point[loads[0]] for point in result.description.points}) >= FEW_LOADS:
+        panels.append(curve_panel(result))
     return panels
 
 

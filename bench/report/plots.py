@@ -209,6 +209,7 @@ def dots(
         figure = Figure(figsize=(WIDTH, 1.1 + 0.27 * len(rows)))
         axes = figure.subplots()
         top = 0.0
+        apart = 0.24 if all(any(row[i] for row in rows) for i in (1, 2)) else 0.0
         for i, (name, marker, colour) in enumerate(((names[0], "o", palette[0]), (names[1], "D", palette[1]))):
             labelled = False
             for position, row in enumerate(rows):
@@ -216,7 +217,7 @@ def dots(
                 found = interval_of(values)
                 if found.n == 0:
                     continue
-                y = position + (i - 0.5) * 0.24
+                y = position + (i - 0.5) * apart
                 low, high = (min(values), max(values)) if found.few else (found.low, found.high)
                 axes.plot([low, high], [y, y], color=colour, linewidth=1.6, zorder=3)
                 top = max(top, found.estimate, high)

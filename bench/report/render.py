@@ -202,6 +202,7 @@ def page(result: SweepResult, kept: Kept, *, write: bool = True, again: violatio
             badges=model.totals(result),
             figures=figures,
             keys=one.key_figures(trial) if trial is not None and trial.error is None else None,
+            recovered=one.recovery_table(trial) if trial is not None else None,
             fired=one.fault_table(trial) if trial is not None else None,
             fired_total=len(trial.faults) if trial is not None else 0,
             cells=model.cell_table(result) if result.rows and trial is None else None,
@@ -240,13 +241,15 @@ def all_figures(result: SweepResult, kept: Kept) -> list[Drawn]:
     from .overtime import panels as over_time
     from .panels import general_panels
 
-    return [Drawn(*figure) for figure in kept.figures] + draw(over_time(result) + general_panels(result), "general")
+    return [Drawn(*figure) for figure in kept.figures] + draw(
+        over_time(result) + general_panels(result, curves=not kept.figures), "general"
+    )
 
 
 def first_words(result: SweepResult, kept: Kept) -> list[str]:
-    """The answer, a paragraph a line: the script's, or what follows from the rows."""
+    """The answer, a paragraph a line: violations, then what the script says, or else what follows from the rows."""
     if kept.answer:
-        return kept.answer.splitlines()
+        return [*advice.violated(result), *kept.answer.splitlines()]
     trial = one.only(result)
     return [one.answer(trial)] if trial is not None else advice.answer(result).splitlines()
 

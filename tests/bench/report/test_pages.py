@@ -15,12 +15,13 @@ import pytest
 
 from bench.faults.spec import Crash, FaultRecord
 from bench.history.storage import write_history
-from bench.report import advice, downloads, one, overtime, render, setup, violations
+from bench.report import advice, downloads, model, one, overtime, render, setup, violations
 from bench.report.markdown import plain, write_markdown
 from bench.report.theme import THEMED, themed
 from bench.run import run_trial
 from bench.sweep import Description, Row, SweepResult
-from bench.trial import Result, Trial
+from bench.trial import FaultRecovery, Latency, Recovery, Result, Trial
+from bench.workload import Workload
 
 from ..sweep.fake import result
 from .test_render import conclusion, text
@@ -48,10 +49,10 @@ def sweep(folder: Path, medians: list[float], spread: float = 0.1, **changes: ob
 
 def test_reversed_data_reverse_the_advice(tmp_path: Path) -> None:
     first = advice.answer(sweep(tmp_path, [0.1, 0.2, 0.8]))
-    assert "election timeout 50-100 ms is best: median 100 ms" in first
-    assert "Next is election timeout 150-300 ms with 2 times as much." in first
+    assert first.startswith("Election timeout 50-100 ms is the best by unavailable; the next, election timeout 150-300")
+    assert "Its median is 100 ms" in first
     last = advice.answer(sweep(tmp_path, [0.8, 0.2, 0.1]))
-    assert "election timeout 500-1000 ms is best: median 100 ms" in last
+    assert last.startswith("Election timeout 500-1000 ms is the best by unavailable")
 
 
 def test_of_throughput_more_is_better(tmp_path: Path) -> None:
@@ -63,27 +64,50 @@ def test_of_throughput_more_is_better(tmp_path: Path) -> None:
         for rate, row in zip([100.0] * 20 + [500.0] * 20, made.rows, strict=True)
     )
     told = advice.answer(SweepResult(tmp_path, made.description, rows))
-    assert "By throughput, election timeout 150-300 ms is best: median 510" in told
+    assert told.startswith("Election timeout 150-300 ms is the best by throughput")
+    assert "Its median is 510" in told
 
 
 def test_cells_that_cannot_be_told_apart_are_said_so(tmp_path: Path) -> None:
     told = advice.answer(sweep(tmp_path, [0.1, 0.1001, 0.0999], spread=0.5))
-    assert "these 3 cells cannot be told apart" in told
+    assert told.startswith("This grid cannot tell these cells apart by unavailable")
     told = advice.answer(sweep(tmp_path, [0.1, 0.1001, 0.8], spread=0.5))
-    assert "It cannot be told from election timeout 150-300 ms." in told
+    assert "and cannot be told from election timeout 150-300 ms; the rest are worse." in told
 
 
 def test_a_cell_with_a_violation_is_never_the_best(tmp_path: Path) -> None:
     made = sweep(tmp_path, [0.1, 0.2, 0.8])
     bad = msgspec.structs.replace(made.rows[0], result=msgspec.structs.replace(made.rows[0].result, verdict="invalid"))
-    told = advice.answer(SweepResult(tmp_path, made.description, (bad, *made.rows[1:])))
+    broken = SweepResult(tmp_path, made.description, (bad, *made.rows[1:]))
+    told = advice.answer(broken)
     assert told.startswith("A property that must hold was violated: election timeout 50-100 ms (1 of 20 trials).")
-    assert "election timeout 150-300 ms is best" in told
+    assert "Election timeout 150-300 ms is the best" in told
+    words = text(render(broken, tmp_path / "a.html", conclusion()).read_text())
+    assert words.index("was violated: election timeout 50-100 ms") < words.index("Take the first."), (
+        "before what a script concludes"
+    )
 
 
 def test_the_advice_is_the_reports_first_sentence(tmp_path: Path) -> None:
     words = text(render(sweep(tmp_path, [0.1, 0.2, 0.8]), tmp_path / "a.html").read_text())
-    assert words.index("is best: median 100 ms") < words.index("Figures")
+    assert words.index("is the best by unavailable") < words.index("Figures")
+
+
+def test_where_an_axis_is_the_load_there_is_a_curve(tmp_path: Path) -> None:
+    points = tuple({"nodes": nodes, "rate": rate} for nodes in (3, 5) for rate in (100.0, 200.0, 400.0))
+    rows = []
+    for point in points:
+        for seed in range(10):
+            trial = Trial(protocol="raft", nodes=int(point["nodes"]), seed=seed, workload=Workload(rate=point["rate"]))
+            outcome = result(trial, throughput_ops_s=point["rate"] * 0.99, latency_s=Latency(p50=0.002, p99=0.01))
+            rows.append(
+                Row(key=f"{point}{seed}", point=point, code_version="c", sitting=1, finished=0.0, result=outcome)
+            )
+    made = SweepResult(tmp_path, Description(name="t", question="?", points=points, finished=True), tuple(rows))
+    html = render(made, tmp_path / "a.html").read_text()
+    assert 'aria-label="Latency by throughput"' in html
+    assert "could not be drawn" not in html
+    assert 'aria-label="Latency by throughput"' not in render(made, tmp_path / "b.html", conclusion()).read_text()
 
 
 # --- a single trial -------------------------------------------------------------------------------------------------
@@ -147,6 +171,18 @@ def test_many_faults_get_a_strip(tmp_path: Path) -> None:
     assert "Bars at the top: faults" in html
 
 
+def test_recovery_is_told_fault_by_fault(tmp_path: Path) -> None:
+    recoveries = (
+        FaultRecovery(kind="crash", at=1.0, targets=("n1",), detect=0.2, elect=0.01, commit=0.002, p99_back=0.7),
+        FaultRecovery(kind="pause", at=3.0, targets=("n2",)),
+    )
+    trial = result(Trial(protocol="raft"), recoveries=recoveries, steady_s=0.25)
+    (tmp_path / "result.json").write_bytes(msgspec.json.encode(trial))
+    words = text(render(tmp_path, tmp_path / "a.html").read_text())
+    assert "1.00 s crash n1 200 ms 10.0 ms 2.00 ms 700 ms" in words
+    assert "steady from 250 ms" in words
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -171,6 +207,20 @@ def test_what_ran_is_said_once_and_what_varied_is_listed(tmp_path: Path) -> None
     assert told["nodes"] == "3"
     assert told["seeds"] == "0 to 19"
     assert told["faults"] == "none"
+
+
+def test_a_figure_that_no_trial_has_gets_no_column(tmp_path: Path) -> None:
+    made = sweep(tmp_path, [0.1, 0.2])
+    plain_rows = tuple(
+        msgspec.structs.replace(row, result=msgspec.structs.replace(row.result, recovery_s=Recovery()))
+        for row in made.rows
+    )
+    with_parts = [column.name for column in model.cell_table(made).columns]
+    without = [column.name for column in model.cell_table(SweepResult(tmp_path, made.description, plain_rows)).columns]
+    assert "elect" in with_parts
+    assert "p99 back" not in with_parts
+    assert {"detect", "elect", "commit"}.isdisjoint(without)
+    assert "p99.9" in without
 
 
 # --- files to save --------------------------------------------------------------------------------------------------
