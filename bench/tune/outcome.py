@@ -162,7 +162,7 @@ class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
         candidates, confirm: asked for: candidates to try, and fresh seeds.
         recommended: name of a finalist; None where none keeps the constraints.
         undecided: the trials cannot tell the best candidates apart.
-        optuna_s: spent in Optuna; ``took_s``: wall time of the latest sitting.
+        optuna_s: CPU time spent in Optuna; ``took_s``: wall time of the latest sitting.
         ran, looked_up: trials run in the latest sitting, and found measured before.
     """
 

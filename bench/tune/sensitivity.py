@@ -21,7 +21,7 @@ from .study import Study
 if TYPE_CHECKING:
     import optuna
 
-RESAMPLES = 40
+RESAMPLES = 24
 FEWEST = 20
 """With fewer candidates than this nothing is said."""
 BEST = 0.25

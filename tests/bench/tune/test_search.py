@@ -25,11 +25,9 @@ def searched(study: Study, folder: Path) -> tuple[Search, Measuring]:
     return run(study, measuring.measure), measuring
 
 
-def found(*values: float | None, verdict: str = "valid", trial: str = "complete", **figures: float) -> list[Measurement]:
+def found(*values: float | None, verdict: str = "valid", trial: str = "complete") -> list[Measurement]:
     return [
-        Measurement(
-            key=str(i), point={}, seed=i, figures={"cost": v, "delay": v, **figures}, verdict=verdict, trial=trial
-        )
+        Measurement(key=str(i), point={}, seed=i, figures={"cost": v, "delay": v}, verdict=verdict, trial=trial)
         for i, v in enumerate(values)
     ]
 
@@ -93,9 +91,7 @@ def test_hopeless_means_broken_for_sure() -> None:
     study = studies.study(constraints=[Constraint("slow", "delay", at_most=1.0, tolerated=0.25)])
 
     def slow(*values: float) -> list[Measurement]:
-        return [
-            Measurement(key=str(i), point={}, seed=i, figures={"slow": each}) for i, each in enumerate(values)
-        ]
+        return [Measurement(key=str(i), point={}, seed=i, figures={"slow": each}) for i, each in enumerate(values)]
 
     assert not hopeless(slow(2.0, 0.5, 0.5), study), "one of three may be luck"
     assert hopeless(slow(2.0, 2.0, 2.0, 2.0), study)
