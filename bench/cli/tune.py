@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from ..tune.command import options_of, tune_options
-from .options import verb
+from .options import option, verb
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 HELP = """Search for the best parameters under constraints, as the study STUDY says, or list the studies.
 
@@ -26,6 +29,26 @@ Exit code 4: no candidate keeps the constraints.
 """
 
 
+_OPTIONS = (
+    option("Size", "--candidates", type=int, help="Candidates to try.  [default: the study's]"),
+    option("Size", "--confirm", type=int, help="Fresh seeds for the best and the defaults.  [default: the study's]"),
+    option("Search", "--sampler", metavar="tpe|nsga2|random", help="Who proposes candidates.  [default: the study's]"),
+    option("Search", "--seed", type=int, help="Of the search.  [default: the study's]"),
+    option("Where", "--jobs", type=int, help="Trials at once.  [default: every core]"),
+    option("Where", "--address", metavar="HOST:PORT", help="Of a running Ray cluster."),
+    option("Where", "--out", type=click.Path(path_type=Path), help="Folder of the study; a begun one is resumed."),
+    option("Output", "--dry-run", is_flag=True, help="Print what would be tried, run nothing."),
+    option("Output", "--plain", is_flag=True, help="Plain lines instead of one that changes in place."),
+)
+
+
+def tune_options(function: F) -> F:
+    """The options of :class:`bench.tune.api.TuneOptions`, but its settings."""
+    for each in reversed(_OPTIONS):
+        function = each(function)
+    return function
+
+
 @verb("tune", HELP)
 @click.argument("study", required=False)
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
@@ -42,6 +65,7 @@ def command(study: str | None, settings: tuple[str, ...], **given: Any) -> int:
 
         probe(given["address"])
 
+    from ..tune.command import options_of
     from ..tune.scripts import cli_run
 
     return cli_run(study, options_of(settings, given))

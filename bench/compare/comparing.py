@@ -113,8 +113,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         new = [each.after["violated"] > 0 and each.before["violated"] == 0 for each in worse]
         codes = [EXIT_VIOLATION if violated else EXIT_THRESHOLD for violated in new]
         codes += [EXIT_THRESHOLD] * bool(self.regressions)
-        judged = [each.word != "untestable" or each.metric in self.tolerated for each in self.changes]
-        codes += [EXIT_UNKNOWN] * bool(self.missing or not any(judged))
+        unequal = [each for each in self.changes if each.delta is not None or 0 in each.trials]
+        judged = [each.word != "untestable" or each.metric in self.tolerated for each in unequal]
+        codes += [EXIT_UNKNOWN] * bool(self.missing or (unequal and not any(judged)))
         return worst_exit(codes)
 
 
