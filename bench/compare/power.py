@@ -95,17 +95,15 @@ def power(repetitions: int, trials: int, noise: float, slower: float, alpha: flo
     return share(repetitions, seen, sides, alpha)
 
 
-def main(repetitions: int = 200) -> None:
+def main(repetitions: int = 100) -> None:
     """Print the table of docs/comparing.md."""
     print(f"{repetitions} repetitions, {len(CELLS)} cells of {len(METRICS)} metrics, alpha {ALPHA:g}")
-    print(f"{'noise':>6} {'trials':>7} {'false alarms':>13} {'+5% seen':>9} {'+10% seen':>10} {'+20% seen':>10}")
-    for noise in (0.03, 0.05, 0.08, 0.12):
-        for trials in (10, 30, 60):
+    print(f"{'noise':>6} {'trials':>7} {'false alarms':>13} {'+10% seen':>10} {'+20% seen':>10}")
+    for noise in (0.05, 0.08, 0.12):
+        for trials in (10, 30):
             alarms = false_alarms(repetitions, trials, noise)
-            found = [power(repetitions, trials, noise, slower) for slower in (0.05, 0.1, 0.2)]
-            print(
-                f"{noise:6.0%} {trials:7} {alarms:13.1%} {found[0]:9.0%} {found[1]:10.0%} {found[2]:10.0%}", flush=True
-            )
+            found = [power(repetitions, trials, noise, slower) for slower in (0.1, 0.2)]
+            print(f"{noise:6.0%} {trials:7} {alarms:13.0%} {found[0]:10.0%} {found[1]:10.0%}", flush=True)
 
 
 if __name__ == "__main__":

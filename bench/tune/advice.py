@@ -174,7 +174,7 @@ def _part(objective: Objective, value: float, ratio: float | None, told: bool) -
         return f"{text}, not to be told apart"
     if ratio is None:
         return text
-    times = f"{ratio:.1f} times" if ratio >= 1 else f"{ratio:.2f} times"
+    times = f"{ratio:.1f} times" if ratio >= 2 else f"{ratio:.2f} times"
     return f"{text}, {times} the recommended"
 
 

@@ -209,8 +209,8 @@ class Tuning:
         study, progress = self.study, self.progress
         progress.phase(f"searching among {', '.join(study.parameters)}")
         found = search.run(study, measuring.measure, progress.told)
-        progress.phase(f"measuring the best and the defaults again on {study.confirm} fresh seeds")
-        rows = again(study, found, measuring.measure)
+        text = f"measuring the best and the defaults again on {study.confirm} fresh seeds"
+        rows = again(study, found, measuring.measure, lambda wanted: progress.phase(text, measuring.unknown(wanted)))
         finalists = summarise(rows, study)
         lines, best, undecided = advice.answer(finalists, study)
         result = msgspec.structs.replace(

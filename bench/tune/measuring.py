@@ -89,6 +89,10 @@ class Measuring:
         trial = study.build(point, seed)
         return trial.key(self.identity), trial
 
+    def unknown(self, wanted: Sequence[Wanted]) -> int:
+        """How many of these have not been measured yet."""
+        return len({key for point, seed in wanted if (key := self._task(point, seed)[0]) not in self.log.kept})
+
     # --- running -----------------------------------------------------------------------------------------------------
 
     def measure(self, wanted: Sequence[Wanted]) -> list[Measurement]:

@@ -237,8 +237,13 @@ def fresh_seeds(study: Study) -> range:
     return range(FRESH + 1, FRESH + study.confirm + 1)
 
 
-def again(study: Study, search: Search, measure: Callable[[Sequence[Wanted]], list[Measurement]]) -> list[Again]:
-    """Measure the finalists and every default on fresh seeds, the same for all."""
+def again(
+    study: Study,
+    search: Search,
+    measure: Callable[[Sequence[Wanted]], list[Measurement]],
+    plan: Callable[[Sequence[Wanted]], None] = lambda _: None,
+) -> list[Again]:
+    """Measure the finalists and every default on fresh seeds, the same for all; ``plan`` is told before what."""
     rows: list[Again] = []
     for default in study.defaults:
         tried = next((each for each in search.candidates if same_point(each.point, default.point)), None)
@@ -247,7 +252,9 @@ def again(study: Study, search: Search, measure: Callable[[Sequence[Wanted]], li
         if not any(same_point(candidate.point, row.point) for row in rows):
             rows.append(Again(f"#{candidate.number}", candidate, candidate.point, ()))
     seeds = fresh_seeds(study)
-    found = iter(measure([(row.point, seed) for seed in seeds for row in rows]))
+    wanted = [(row.point, seed) for seed in seeds for row in rows]
+    plan(wanted)
+    found = iter(measure(wanted))
     columns = [[next(found) for _ in rows] for _ in seeds]
     return [
         Again(row.name, row.candidate, row.point, tuple(column[i] for column in columns), row.source, row.default)

@@ -157,18 +157,20 @@ def _ring(axes: Axes, x: float, y: float) -> None:
 def _name_defaults(axes: Axes, defaults: Sequence[Finalist], names: Sequence[str]) -> None:
     """Names beside the diamonds, where they cover neither each other nor another diamond."""
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    places = {each.name: axes.transData.transform(_pair(each, names)) for each in defaults}
+    points = 72 / axes.figure.dpi  # in which annotations are placed; the axes answer in dots
+    places = {each.name: axes.transData.transform(_pair(each, names)) * points for each in defaults}
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places.values()]
-    frame = axes.get_window_extent()
+    window = axes.get_window_extent()
+    left, right = window.x0 * points, window.x1 * points
     for each in sorted(defaults, key=lambda each: _pair(each, names)):
         x, y = places[each.name]
-        width, height = 5.2 * len(each.name), 9.0
+        width, height = 4.6 * len(each.name), 9.0
         options = [(dx, dy) for dy in (4.0, -12.0, 16.0, -24.0) for dx in (8.0, -8.0 - width)]
         boxes = [(x + dx, y + dy, x + dx + width, y + dy + height) for dx, dy in options]
         free = [
             i
             for i, box in enumerate(boxes)
-            if box[0] >= frame.x0 and box[2] <= frame.x1 and not any(_overlap(box, other) for other in taken)
+            if box[0] >= left and box[2] <= right and not any(_overlap(box, other) for other in taken)
         ]
         chosen = free[0] if free else 0
         taken.append(boxes[chosen])

@@ -17,8 +17,8 @@ LINE_EVERY_S = 5.0
 class Progress(Protocol):
     """Shows how far a study has come."""
 
-    def phase(self, text: str) -> None:
-        """Something else is going on now."""
+    def phase(self, text: str, trials: int | None = None) -> None:
+        """Something else is going on now, with so many trials, if that is known."""
         ...
 
     def note(self, text: str) -> None:
@@ -46,6 +46,8 @@ class Lines:
         self.began = time.monotonic()
         self.last = self.began
         self.text = ""
+        self.expected: int | None = None
+        self.first, self.since = 0, self.began
         self.trials = self.violations = self.failed = self.tried = 0
 
     def show(self, text: str) -> None:
@@ -60,15 +62,20 @@ class Lines:
         return ", ".join(part for part in parts if part)
 
     def remaining(self) -> str:
-        """Of the search: from how long the candidates took so far."""
+        """Of the phase: from how long its trials (in the search: its candidates) took so far."""
+        if self.expected is not None:
+            done = self.trials - self.first
+            left = (time.monotonic() - self.since) / done * (self.expected - done) if done else 0.0
+            return f" ({done} of {self.expected} here), about {left:.0f} s left" if done else ""
         if not self.tried or self.tried >= self.study.candidates or not self.trials:
             return ""
         left = (time.monotonic() - self.began) / self.tried * (self.study.candidates - self.tried)
         return f", about {left:.0f} s of search left"
 
-    def phase(self, text: str) -> None:
+    def phase(self, text: str, trials: int | None = None) -> None:
         """See :class:`Progress`."""
         self.text = text
+        self.expected, self.first, self.since = trials, self.trials, time.monotonic()
         self.show(text)
 
     def note(self, text: str) -> None:

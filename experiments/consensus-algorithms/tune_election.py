@@ -15,6 +15,7 @@ from bench.faults.spec import Crash, Pause
 from bench.network import Lognormal, Network
 from bench.trial import Result, ServiceTimes, Trial
 from bench.tune import Constraint, Default, Objective, Real, Study, main
+from bench.tune.known import ELECTIONS, Known
 from bench.units import nanoseconds
 from bench.workload.spec import Workload
 
@@ -31,6 +32,13 @@ def range_s(timeout_s: float, spread: float) -> tuple[float, float]:
 def shown(timeout_s: float, spread: float, beats: float, **_: Any) -> Mapping[str, Any]:
     """A candidate as a user would set it."""
     return {"election_timeout_s": range_s(timeout_s, spread), "heartbeat_s": timeout_s / beats}
+
+
+def point(known: Known) -> dict[str, float]:
+    """A system's default as a candidate."""
+    values: Mapping[str, Any] = known.values
+    low, high = values["election_timeout_s"]
+    return {"timeout_s": low, "spread": high / low, "beats": low / values["heartbeat_s"]}
 
 
 def trial(
@@ -105,30 +113,7 @@ study = Study(
         Constraint("an election without need", needless, at_most=0.0, tolerated=0.05),
         Constraint("not serving again", lambda r: float(r.unavailable_censored), at_most=0.0),
     ],
-    defaults=[
-        Default(
-            "etcd",
-            {"timeout_s": 1.0, "spread": 2.0, "beats": 10.0},
-            "heartbeat-interval 100 ms, election-timeout 1000 ms (etcd.io/docs/v3.5/tuning), drawn from one to two "
-            "times that (etcd-io/raft, raft.go, resetRandomizedElectionTimeout)",
-        ),
-        Default(
-            "Consul",
-            {"timeout_s": 5.0, "spread": 2.0, "beats": 20.0 / 3.0},
-            "raft_multiplier 5 (consul, agent/consul/config.go) times hashicorp/raft's HeartbeatTimeout of 1 s; "
-            "followers wait one to two times that, the leader beats after a tenth to a fifth of it (here: 0.15)",
-        ),
-        Default(
-            "Consul, production",
-            {"timeout_s": 1.0, "spread": 2.0, "beats": 20.0 / 3.0},
-            "raft_multiplier 1, which Consul's documentation recommends for production",
-        ),
-        Default(
-            "Raft paper",
-            {"timeout_s": 0.15, "spread": 2.0, "beats": 2.0},
-            "election timeout 150-300 ms (Ongaro and Ousterhout 2014, section 9.3); heartbeats at half the minimum",
-        ),
-    ],
+    defaults=[Default(name, point(known), known.source) for name, known in ELECTIONS.items()],
     candidates=96,
     looks=(4, 12, 24),
     confirm=80,
