@@ -17,7 +17,9 @@ import xxhash
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("protocols", "bench")
-PACKAGES = ("quorumbench", "ray", "msgspec", "uvloop", "numpy", "scipy", "pandas", "pyarrow", "xxhash", "rustworkx")
+PACKAGES = (
+    "quorumbench", "ray", "msgspec", "uvloop", "numpy", "scipy", "pandas", "pyarrow", "xxhash", "rustworkx", "optuna",
+)  # fmt: skip
 
 
 @functools.cache

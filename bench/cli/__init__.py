@@ -19,6 +19,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("listing", "Protocols, parameters, mutants, faults, workloads, sweeps."),
     "run": ("run", "Run one trial and judge it."),
     "sweep": ("sweep", "List the experiments, or run one over its grid."),
+    "tune": ("tune", "Search for the best parameters under constraints."),
+    "compare": ("compare", "Compare two runs: did anything change beyond luck?"),
     "check": ("check", "Judge a recorded history."),
     "report": ("report", "Write the HTML report of a run or sweep."),
     "serve": ("serve", "Show all runs and their reports in a browser."),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..calibration import keep as keep_floor
-from ..errors import HarnessError, worst_exit
+from ..errors import EXIT_USAGE, HarnessError, worst_exit
 from ..run import run_trial
 from ..trial import Result, Trial
 from . import Interrupted
@@ -19,14 +20,23 @@ from .store import HISTORY, begin, encode, keep, keep_partial
 from .summary import console, print_summary, verdict_line
 from .violation import print_violation
 
+if TYPE_CHECKING:
+    from ..compare import Side
+
 
 @dataclass(frozen=True)
 class Output:
-    """Where results go: ``json_to`` a file or ``-``, ``store`` under ``runs/``, ``quiet`` for the verdict only."""
+    """Where results go: ``json_to`` a file or ``-``, ``store`` under ``runs/``, ``quiet`` for the verdict only.
+
+    ``baseline``: to compare with, on other machines too if ``force``; a metric may be worse by what is ``tolerated``.
+    """
 
     json_to: str | None = None
     store: bool = True
     quiet: bool = False
+    baseline: Side | None = None
+    tolerated: Mapping[str, float] = field(default_factory=dict)
+    force: bool = False
 
     @property
     def json_path(self) -> Path | None:
@@ -81,7 +91,21 @@ def execute(options: RunOptions, trial: Trial, output: Output, address: str | No
     elif output.json_path is not None:
         output.json_path.write_bytes(encode(result))
     _show(result, found, output, folder)
-    return worst_exit(each.exit_code() for each in (result, *(found.results if found is not None else ())))
+    codes = [each.exit_code() for each in (result, *(found.results if found is not None else ()))]
+    if output.baseline is not None:
+        codes.append(_against(result, output))
+        if codes[-1] == EXIT_USAGE:
+            return EXIT_USAGE
+    return worst_exit(codes)
+
+
+def _against(result: Result, output: Output) -> int:
+    from ..compare.show import against
+    from ..compare.sides import of_results
+
+    assert output.baseline is not None
+    after = of_results("this run", [result])
+    return against(output.baseline, after, output.tolerated, force=output.force, quiet=output.quiet)
 
 
 def _show(result: Result, found: Found | None, output: Output, folder: Path | None) -> None:

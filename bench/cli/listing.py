@@ -13,7 +13,7 @@ HELP = """List what there is, or everything about WHAT.
 
 \b
 WHAT is a protocol, or one of
-  protocols  mutants  faults  workloads  latencies  networks  sweeps  presets  runs
+  protocols  mutants  faults  workloads  latencies  networks  sweeps  presets  studies  runs
 
 \b
 Examples:
@@ -132,6 +132,12 @@ def _presets() -> None:
     _table("Presets of axes (bench sweep NAME AXIS=@PRESET)", rows)
 
 
+def _studies() -> None:
+    from ..tune.scripts import discover
+
+    _table("Studies (bench tune NAME)", [(script.name, script.summary) for script in discover()])
+
+
 def _runs() -> None:
     from .store import RESULT, RUNS, load
 
@@ -152,6 +158,7 @@ TOPICS: dict[str, Callable[[], None]] = {
     "networks": _networks,
     "sweeps": _sweeps,
     "presets": _presets,
+    "studies": _studies,
     "runs": _runs,
 }
 
@@ -165,7 +172,7 @@ def command(what: str | None) -> int:
     from ..errors import unknown_name
 
     if what is None:
-        for topic in ("protocols", "faults", "workloads", "latencies", "networks", "sweeps"):
+        for topic in ("protocols", "faults", "workloads", "latencies", "networks", "sweeps", "studies"):
             TOPICS[topic]()
         click.echo("'bench list PROTOCOL' shows its parameters and mutants.")
     elif what in TOPICS:

@@ -12,7 +12,7 @@ from .options import option, verb
 if TYPE_CHECKING:
     from ..sweep import SweepResult
 
-HELP = """Write the report of RUN: the folder of a sweep or single run, the JSON of a run, or part of a name in runs/.
+HELP = """Write the report of RUN: the folder of a sweep, study or run, the JSON of a run, or part of a name in runs/.
 
 The report is one HTML file that needs no network. With --markdown there is report.md beside it, with its figures as PNG
 files in figures/, to be put into a README.
@@ -50,6 +50,14 @@ def command(run: str | None, out: Path | None, markdown: bool, index: bool) -> i
     target = folder / "report.html" if out is None else out
     store.check_writable(target)
 
+    if (folder / "study.json").is_file():
+        if markdown:
+            raise UsageError("--markdown is for sweeps and runs: a study has report.html and study.json")
+        from ..tune.outcome import StudyResult
+        from ..tune.page import render as render_study
+
+        click.echo(str(render_study(StudyResult.load(folder), folder, target)))
+        return 0
     from ..report import render
     from .build import command_of
 

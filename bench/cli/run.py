@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -83,6 +84,9 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(OUTPUT, "--json", "json_to", metavar="FILE", help="Write the result as JSON; - for standard output.")
 @option(OUTPUT, "--no-store", is_flag=True, help="Do not keep the run under runs/.")
 @option(OUTPUT, "--quiet", is_flag=True, help="Print the verdict only.")
+@option(OUTPUT, "--baseline", metavar="RUN", help="Compare with an earlier run; exit code 4 for a regression.")
+@option(OUTPUT, "--tolerate", multiple=True, metavar="NAME=SHARE", help="Worse than the baseline by: p99_s=5%.")
+@option(OUTPUT, "--force", is_flag=True, help="Compare with a baseline of another machine, too.")
 @option(OUTPUT, "--check-budget", type=NUMBER, help="Seconds for each checker.  [default: 20]")
 @option(OUTPUT, "--invariants/--no-invariants", default=True, help="Check global state after each step (sim).")
 @option(OUTPUT, "--codec", is_flag=True, help="Send every message through its codec (sim).")
@@ -101,7 +105,16 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
     help="Of killed processes: as scheduled, or by Ray, at once.  [default: supervisor]",
 )
 @option("Cluster", "--generators", type=int, help="Processes that drive the load, apart if they can.  [default: 1]")
-def command(json_to: str | None, no_store: bool, quiet: bool, address: str | None, **given: Any) -> int:
+def command(
+    json_to: str | None,
+    no_store: bool,
+    quiet: bool,
+    address: str | None,
+    baseline: str | None,
+    tolerate: tuple[str, ...],
+    force: bool,
+    **given: Any,
+) -> int:
     """Validate everything, run, keep, show."""
     from ..address import probe
     from ..errors import UsageError
@@ -111,7 +124,11 @@ def command(json_to: str | None, no_store: bool, quiet: bool, address: str | Non
 
     options = RunOptions(**given)
     trial = build_trial(options)
-    output = Output(json_to=json_to, store=not no_store, quiet=quiet)
+    output = Output(json_to=json_to, store=not no_store, quiet=quiet, force=force)
+    if baseline is not None:
+        from .compare import read_baseline, shares
+
+        output = replace(output, baseline=read_baseline(baseline, force), tolerated=shares(tolerate))
     if output.json_path is not None:
         check_writable(output.json_path)
     if output.store:

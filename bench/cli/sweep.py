@@ -20,6 +20,7 @@ Examples:
   bench sweep election_timeout
   bench sweep election_timeout nodes=3 --seeds 200 --no-live
   bench sweep election_timeout --precision 0.05 --no-live
+  bench sweep election_timeout --baseline runs/before
   bench sweep election_timeout --dry-run
 """
 
@@ -42,6 +43,8 @@ Examples:
 )
 @option("Where", "--address", metavar="HOST:PORT", help="Of a running Ray cluster.")
 @option("Where", "--out", type=click.Path(path_type=Path), help="Folder of the run; one with trials is resumed.")
+@option("Output", "--baseline", metavar="RUN", help="Compare with an earlier run; exit code 4 for a regression.")
+@option("Output", "--force", is_flag=True, help="Compare with a baseline of another machine, too.")
 @option("Output", "--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")
 @option("Output", "--plain", is_flag=True, help="Plain lines instead of a live table.")
 def command(script: str | None, overrides: tuple[str, ...], **given: Any) -> int:
@@ -64,6 +67,7 @@ def command(script: str | None, overrides: tuple[str, ...], **given: Any) -> int
         probe(given["address"])
 
     from ..sweep import Options, cli_run
+    from .compare import find
 
     options = Options(
         seeds=given["seeds"],
@@ -74,6 +78,8 @@ def command(script: str | None, overrides: tuple[str, ...], **given: Any) -> int
         service=given["service"],
         address=given["address"],
         out=given["out"],
+        baseline=None if given["baseline"] is None else find(given["baseline"]),
+        force=given["force"],
         dry_run=given["dry_run"],
         plain=True if given["plain"] else None,
         precision=given["precision"],

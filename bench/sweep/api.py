@@ -266,10 +266,13 @@ def execute(sweep: Sweep, options: Options, script: str = "") -> int:
 
 
 def _execute(sweep: Sweep, options: Options, script: str) -> int:
+    from ..compare.show import against, baseline
+    from ..compare.sides import of_sweep, tolerances
     from ..report import render
 
     stop_on_sigterm()
     options = sweep.resolve(options)
+    before = None if options.baseline is None else baseline(options.baseline, force=options.force)
     budget = options.budget_s
     if budget is not None:
         options = replace(options, budget_s=budget - min(REPORT_S, 0.1 * budget))
@@ -294,4 +297,9 @@ def _execute(sweep: Sweep, options: Options, script: str) -> int:
     if problem:
         print(f"error: {problem}", file=sys.stderr)
         return EXIT_USAGE
-    return worst_exit([row.result.exit_code() for row in result.rows] + [EXIT_THRESHOLD] * bool(broken))
+    codes = [row.result.exit_code() for row in result.rows] + [EXIT_THRESHOLD] * bool(broken)
+    if before is not None:
+        codes.append(against(before, of_sweep(result), tolerances(sweep.thresholds), force=options.force))
+        if codes[-1] == EXIT_USAGE:
+            return EXIT_USAGE
+    return worst_exit(codes)

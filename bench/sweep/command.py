@@ -34,6 +34,8 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     @click.option("--service", help=f"Service times of simulations: default or calibrated. [default: {sweep.service}]")
     @click.option("--address", help="HOST:PORT of a running Ray cluster, or auto.")
     @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; one that holds trials is resumed.")
+    @click.option("--baseline", type=click.Path(path_type=Path), help="Earlier run to compare with; exit code 4.")
+    @click.option("--force", is_flag=True, help="Compare with a baseline of another machine, too.")
     @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")
     @click.option("--plain", is_flag=True, help="Plain lines instead of a live table.")
     def command(
@@ -48,6 +50,8 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
         service: str | None,
         address: str | None,
         out: Path | None,
+        baseline: Path | None,
+        force: bool,
         dry_run: bool,
         plain: bool,
     ) -> None:
@@ -61,6 +65,8 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
                 service=service,
                 address=address,
                 out=out,
+                baseline=baseline,
+                force=force,
                 dry_run=dry_run,
                 plain=True if plain else None,
                 overrides=overrides,

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -31,6 +31,8 @@ FETCH_S = 30.0
 """A result that is ready is here by then, or whatever held it is dead."""
 
 Tag = Hashable
+Work = Callable[[bytes, str], bytes]
+"""What a worker does: (encoded trial, entry) in, encoded result out."""
 Done = tuple[Tag, bytes | str]
 """(what was submitted, its encoded result, or the reason why there is none)."""
 
@@ -64,8 +66,9 @@ class Here:
     name = "this process"
     workers = 1
 
-    def __init__(self, entry: str = ENTRY) -> None:
+    def __init__(self, entry: str = ENTRY, work: Work = run_encoded) -> None:
         self.entry = entry
+        self.work = work
         self.waiting: deque[tuple[Tag, bytes]] = deque()
 
     def submit(self, tag: Tag, trial: bytes) -> None:
@@ -77,7 +80,7 @@ class Here:
         if not self.waiting:
             return []
         tag, trial = self.waiting.popleft()
-        return [(tag, run_encoded(trial, self.entry))]
+        return [(tag, self.work(trial, self.entry))]
 
     def remarks(self) -> list[str]:
         """See :class:`Pool`."""
@@ -106,7 +109,8 @@ def _no_main() -> Iterator[None]:
 class Processes:
     """A pool of processes on this machine; survives the death of workers."""
 
-    def __init__(self, workers: int, entry: str = ENTRY) -> None:
+    def __init__(self, workers: int, entry: str = ENTRY, work: Work = run_encoded) -> None:
+        self.work = work
         self.name = f"{workers} processes"
         self.workers = workers
         self.entry = entry
@@ -126,11 +130,11 @@ class Processes:
     def _submit(self, tag: Tag, trial: bytes, tries: int) -> None:
         with _no_main():  # it is then that processes are started
             try:
-                future = self.executor.submit(run_encoded, trial, self.entry)
+                future = self.executor.submit(self.work, trial, self.entry)
             except BrokenProcessPool:
                 self.executor.shutdown(wait=False, cancel_futures=True)
                 self.executor = self._start()
-                future = self.executor.submit(run_encoded, trial, self.entry)
+                future = self.executor.submit(self.work, trial, self.entry)
         self.running[future] = (tag, trial, tries)
 
     def collect(self, timeout_s: float) -> list[Done]:

@@ -211,11 +211,13 @@ class Threshold:
     Attributes:
         metric: a column of :meth:`SweepResult.frame`.
         at_most, at_least: bounds, None for none.
+        worse_by: share by which the median may be worse than that of a ``--baseline``; without one, not at all.
     """
 
     metric: str
     at_most: float | None = None
     at_least: float | None = None
+    worse_by: float | None = None
 
     def broken_by(self, result: SweepResult) -> list[str]:
         """One sentence for each cell and world whose median over complete trials is out of bounds."""
@@ -252,6 +254,8 @@ class Options:
         out: folder of the run; one that holds trials is resumed.
         dry_run: print the cells, their number and an estimate of the time, and run nothing.
         plain: plain lines even on a terminal.
+        baseline: folder of an earlier run to compare with: a regression ends in exit code 4.
+        force: compare with a baseline of another machine, too.
         began: monotonic time from which the budget counts; now, if None.
         precision: half the interval's width over the estimate at which a cell has enough seeds, instead of ``seeds``.
         seeds_asked: the seeds that were asked for by name, filled in where ``seeds`` is resolved.
@@ -267,6 +271,8 @@ class Options:
     out: Path | None = None
     dry_run: bool = False
     plain: bool | None = None
+    baseline: Path | None = None
+    force: bool = False
     began: float | None = None
     overrides: Sequence[str] = field(default_factory=tuple)
     precision: float | None = None

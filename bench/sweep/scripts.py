@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 from ..errors import UsageError, unknown_name
 from ..provenance import ROOT
@@ -32,8 +33,10 @@ class Script:
     summary: str
 
 
-def discover(folder: Path | None = None) -> list[Script]:
-    """The sweep scripts in ``experiments/`` (of the project, by default), by name; none of them is executed."""
+def discover(folder: Path | None = None, what: str = "sweep") -> list[Script]:
+    """The scripts in ``experiments/`` (of the project, by default) that declare a ``sweep`` (or another ``what``), by
+    name; none of them is executed.
+    """
     base = ROOT / "experiments" if folder is None else folder
     found = []
     for path in sorted(base.glob("*/*.py")):
@@ -41,23 +44,23 @@ def discover(folder: Path | None = None) -> list[Script]:
             tree = ast.parse(path.read_text())
         except (SyntaxError, OSError, UnicodeDecodeError):
             continue
-        if _declares_sweep(tree):
+        if _declares(tree, what):
             lines = (ast.get_docstring(tree) or "").splitlines()
             found.append(Script(f"{path.parent.name}/{path.stem}", path, lines[0] if lines else ""))
     return found
 
 
-def _declares_sweep(tree: ast.Module) -> bool:
+def _declares(tree: ast.Module, what: str) -> bool:
     for node in tree.body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
-        if any(isinstance(target, ast.Name) and target.id == "sweep" for target in targets):
+        if any(isinstance(target, ast.Name) and target.id == what for target in targets):
             return True
     return False
 
 
-def find(name: str | Path) -> Path:
+def find(name: str | Path, what: str = "sweep") -> Path:
     """The script of that path, ``SECTION/SCRIPT`` or ``SCRIPT``.
 
     Raises:
@@ -67,14 +70,14 @@ def find(name: str | Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise UsageError(f"{path} is a folder: give one of its sweep scripts")
+        raise UsageError(f"{path} is a folder: give one of its {what} scripts")
     text = path.as_posix().removesuffix(".py")
-    scripts = discover()
+    scripts = discover(what=what)
     for script in scripts:
         if text in (script.name, script.name.partition("/")[2]) or text.endswith("/" + script.name):
             return script.path
     known = [script.name if "/" in text else script.name.partition("/")[2] for script in scripts]
-    raise unknown_name("sweep script", str(name), known)
+    raise unknown_name(f"{what} script", str(name), known)
 
 
 def load(path: Path) -> Sweep:
@@ -83,7 +86,35 @@ def load(path: Path) -> Sweep:
     Raises:
         UsageError: the script fails, or declares none.
     """
-    name = "sweep_script_" + path.stem.replace("-", "_")
+    module = module_of(path, "sweep")
+    sweep = getattr(module, "sweep", None)
+    if not isinstance(sweep, Sweep):
+        others = [name for name, value in vars(module).items() if isinstance(value, Sweep)]
+        hint = (
+            f"it calls its sweep {others[0]}: call it sweep"
+            if others
+            else "assign a bench.sweep.Sweep to the name sweep"
+        )
+        raise UsageError(f"the script {path} declares no sweep: {hint}")
+    return sweep
+
+
+def declared(path: Path, what: str) -> object:
+    """What a script has under that name; None if nothing.
+
+    Raises:
+        UsageError: the script fails.
+    """
+    return getattr(module_of(path, what), what, None)
+
+
+def module_of(path: Path, what: str) -> ModuleType:
+    """A script, run as a module of its own: a ``sweep``, or another ``what``.
+
+    Raises:
+        UsageError: the script fails.
+    """
+    name = f"{what}_script_" + path.stem.replace("-", "_")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
@@ -97,18 +128,9 @@ def load(path: Path) -> Sweep:
         raise UsageError(f"the script {path} is not Python: {error.msg} (line {error.lineno})") from None
     except (Exception, SystemExit) as error:
         line = _line(error, path)
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UsageError(f"the script {path} fails when it is loaded{line}: {what}") from None
-    sweep = getattr(module, "sweep", None)
-    if not isinstance(sweep, Sweep):
-        others = [name for name, value in vars(module).items() if isinstance(value, Sweep)]
-        hint = (
-            f"it calls its sweep {others[0]}: call it sweep"
-            if others
-            else "assign a bench.sweep.Sweep to the name sweep"
-        )
-        raise UsageError(f"the script {path} declares no sweep: {hint}")
-    return sweep
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageError(f"the script {path} fails when it is loaded{line}: {said}") from None
+    return module
 
 
 def _line(error: BaseException, path: Path) -> str:

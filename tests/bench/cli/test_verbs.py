@@ -51,9 +51,9 @@ class TestHelp:
         code = (
             "import sys\n"
             "from bench.cli import main\n"
-            "for arguments in (['--help'], ['run', '--help'], ['sweep', '--help'], ['floor', '--help']):\n"
+            "for verb in ([], ['run'], ['sweep'], ['tune'], ['compare'], ['floor']):\n"
             "    try:\n"
-            "        main.main(arguments)\n"
+            "        main.main([*verb, '--help'])\n"
             "    except SystemExit:\n"
             "        pass\n"
             "heavy = {'ray', 'numpy', 'pandas', 'matplotlib', 'pyarrow', 'rich', 'msgspec'} & set(sys.modules)\n"
