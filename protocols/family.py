@@ -74,7 +74,9 @@ class Family:
             that raises ``ValueError`` with one sentence. Their field names are the protocol's parameters.
         invariants: makes a fresh set of checks for one run.
         mutants: classic mistakes.
-        model: how histories are judged: ``register`` (read, write, cas on each key, linearizable), or ``none``.
+        model: what every history satisfies: the name of a model of :mod:`bench.checkers.registry` (``register``: read,
+            write, cas on each key, linearizable), or ``none``; where that depends on the parameters, a function of the
+            server's and the client's configuration to the names of all that they promise together.
         functions: what the client understands (``read``, ``write``, ``cas``).
         leader: whether a server's view says that it leads; None for protocols without one.
         recovery: names of the marks that end the parts of an outage: (detect, elect, commit).
@@ -83,6 +85,9 @@ class Family:
             connected although one server is cut off, wholly or one way.
         timescale: the shortest timeout, in seconds, of servers with these parameters: on a network whose delays come
             near it the protocol promises safety only.
+        converged: why servers differ that should not, from their views, in a few words; empty if they do not. None for
+            protocols whose servers need not become equal.
+        converges: whether servers with these parameters become equal, all up and connected, without another operation.
         variants: parameters that a torture run picks from, one set a seed, so that rare paths are common somewhere.
     """
 
@@ -95,11 +100,19 @@ class Family:
     client_config: type[msgspec.Struct]
     invariants: Callable[[], list[Invariant]]
     mutants: tuple[Mutant, ...] = ()
-    model: str = "register"
+    model: str | Callable[[Any, Any], tuple[str, ...]] = "register"
     functions: tuple[str, ...] = ("read", "write", "cas")
     leader: Callable[[Any], bool] | None = None
     recovery: tuple[str, str, str] = ("suspected", "elected", "committed")
     tolerates: Callable[[int], int] = lambda n: (n - 1) // 2
     lives_partitioned: Callable[[Any], bool] = lambda config: True
     timescale: Callable[[Any], float] = lambda config: 0.15
+    converged: Callable[[Mapping[str, Any]], str] | None = None
+    converges: Callable[[Any], bool] = lambda config: True
     variants: tuple[Mapping[str, Any], ...] = ({},)
+
+    def models(self, server_config: Any, client_config: Any) -> tuple[str, ...]:
+        """What every history satisfies with these parameters: names of models; none for ``none``."""
+        if callable(self.model):
+            return self.model(server_config, client_config)
+        return () if self.model == "none" else (self.model,)

@@ -126,6 +126,8 @@ def flat(result: Result) -> dict[str, Any]:
         "events": result.events,
         "took_s": result.took_s,
         "error": result.error,
+        **result.figures,
+        **{f"holds.{model}": word for model, word in result.measured.items()},
     }
 
 
