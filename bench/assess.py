@@ -177,11 +177,11 @@ def promised(trial: Trial, family: Family) -> tuple[str, ...]:
         UsageError: the trial's parameters cannot be.
     """
     if not callable(family.model):
-        return family.models(None, None)
+        return family.models(None, None, trial.nodes)
     params = dict(trial.params)
     if trial.mutant is not None:
         params = {**find_mutant(load_family(trial.protocol), trial.mutant).params, **params}
-    return family.models(*build_configs(family, params, trial.nodes))
+    return family.models(*build_configs(family, params, trial.nodes), trial.nodes)
 
 
 def _run_checks(trial: Trial, history: History, family: Family, checks: Sequence[Check] | None) -> list[Verdict]:

@@ -61,8 +61,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         generators: (ray) processes that drive the load, each with its share of the clients, on different machines where
             there are several; 0 chooses: one.
         check_budget_s: time allowed to each checker before it says ``unknown``.
-        measure: models (``bench check --help``) that the history is compared with although the protocol does not promise
-            them: reported as ``Result.measured``, and no part of the verdict.
+        measure: models (``bench check --help``) that the history is compared with although the protocol does not
+            promise them: reported as ``Result.measured``, and no part of the verdict.
     """
 
     protocol: str

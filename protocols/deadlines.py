@@ -1,4 +1,4 @@
-"""One timer for everything that a node waits for: most of it comes before its time, and a timer each would cost more."""
+"""One timer for all that a node waits for: most of it comes before its time, and a timer each would cost more."""
 
 from __future__ import annotations
 

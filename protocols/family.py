@@ -76,7 +76,7 @@ class Family:
         mutants: classic mistakes.
         model: what every history satisfies: the name of a model of :mod:`bench.checkers.registry` (``register``: read,
             write, cas on each key, linearizable), or ``none``; where that depends on the parameters, a function of the
-            server's and the client's configuration to the names of all that they promise together.
+            server's and the client's configuration and the number of servers to the names of all that they promise.
         functions: what the client understands (``read``, ``write``, ``cas``).
         leader: whether a server's view says that it leads; None for protocols without one.
         recovery: names of the marks that end the parts of an outage: (detect, elect, commit).
@@ -100,7 +100,7 @@ class Family:
     client_config: type[msgspec.Struct]
     invariants: Callable[[], list[Invariant]]
     mutants: tuple[Mutant, ...] = ()
-    model: str | Callable[[Any, Any], tuple[str, ...]] = "register"
+    model: str | Callable[[Any, Any, int], tuple[str, ...]] = "register"
     functions: tuple[str, ...] = ("read", "write", "cas")
     leader: Callable[[Any], bool] | None = None
     recovery: tuple[str, str, str] = ("suspected", "elected", "committed")
@@ -111,8 +111,8 @@ class Family:
     converges: Callable[[Any], bool] = lambda config: True
     variants: tuple[Mapping[str, Any], ...] = ({},)
 
-    def models(self, server_config: Any, client_config: Any) -> tuple[str, ...]:
+    def models(self, server_config: Any, client_config: Any, nodes: int) -> tuple[str, ...]:
         """What every history satisfies with these parameters: names of models; none for ``none``."""
         if callable(self.model):
-            return self.model(server_config, client_config)
+            return self.model(server_config, client_config, nodes)
         return () if self.model == "none" else (self.model,)

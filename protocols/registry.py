@@ -10,6 +10,7 @@ MODULES: dict[str, str] = {
     "raft": "protocols.consensus.raft",
     "null": "protocols.null",
     "leaderless": "protocols.replication.leaderless",
+    "abd": "protocols.replication.abd",
 }
 
 

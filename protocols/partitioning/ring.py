@@ -1,4 +1,4 @@
-"""A consistent-hash ring with virtual nodes (Karger et al. 1997; Dynamo, DeCandia et al., SOSP 2007, sections 4.2, 4.3).
+"""A consistent-hash ring with virtual nodes (Karger et al. 1997; DeCandia et al. 2007, "Dynamo", 4.2, 4.3).
 
 Every node has some *tokens* on a ring of 2^64; a key belongs to the node of the first token at or after the key's own.
 Its *preference list* is the distinct nodes met from there on: the first n of them are its replicas, who comes after

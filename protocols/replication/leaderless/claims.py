@@ -18,7 +18,7 @@ from __future__ import annotations
 from .config import ClientConfig, ServerConfig
 
 
-def claimed(server: ServerConfig, client: ClientConfig) -> tuple[str, ...]:
+def claimed(server: ServerConfig, client: ClientConfig, nodes: int) -> tuple[str, ...]:
     """The models that every history satisfies.
 
     A deleted key reads as if it had never been written, so nothing is said of sessions that may see deletes.

@@ -102,7 +102,8 @@ class Client(Node):
 
     def _try(self, ctx: Context, operation: int, pending: Pending, now: int) -> None:
         pending.server = self._coordinator(ctx, pending.message.key, pending.retries)
-        ctx.attempt(operation)
+        if isinstance(pending.message, Put):
+            ctx.attempt(operation)
         ctx.send(pending.server, pending.message)
         pending.due = min(now + (self.retry << min(pending.retries, 2)), pending.deadline)
         self.deadlines.add(ctx, operation, pending.due, now)
@@ -129,9 +130,7 @@ class Client(Node):
             return
         key, item = pending.message.key, message.item
         self._note(key, items.newest(item))
-        if item is not None and self.config.conflict != "lww":
-            self.seen[key] = item
-        elif self.config.cart and item is not None:
+        if (item is not None and self.config.conflict != "lww") or (self.config.cart and item is not None):
             self.seen[key] = item
         siblings = items.alive(item)
         if len(siblings) > 1:

@@ -123,7 +123,9 @@ class Coordinator(Replica):
             ctx.send(able[ctx.rng.randrange(len(able))], Forwarded(client, put))
             return
         wanted = levels.requirement(put.level, replicas, self.zone, self.zone(ctx.id))
-        item = items.write(self.config.conflict, self.store.get(put.key), put.written, put.context, self.identity.server)
+        item = items.write(
+            self.config.conflict, self.store.get(put.key), put.written, put.context, self.identity.server
+        )
         work = Writing(client, put, item, wanted, replicas)
         number = self._open(ctx, work)
         if ctx.id in replicas:
@@ -203,9 +205,7 @@ class Coordinator(Replica):
         number = self._open(ctx, work)
         self.note("began", number, message.key)
         here = self.zone(ctx.id)
-        order = sorted(
-            replicas, key=lambda each: (each != ctx.id, each in self.suspects, self.zone(each) != here)
-        )
+        order = sorted(replicas, key=lambda each: (each != ctx.id, each in self.suspects, self.zone(each) != here))
         for replica in order:
             if self.config.read_from == "quorum" and levels.met(wanted, work.asked, self.zone):
                 break

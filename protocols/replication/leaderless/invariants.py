@@ -1,4 +1,4 @@
-"""What holds of all servers together, checked after every turn in the simulator; see ``claims.py`` for what is promised.
+"""What holds of all servers together, checked after every turn in the simulator; ``claims.py`` says what is promised.
 
 Servers tell what they did in a ledger; what is checked is not their word but what follows from it: a coordinator that
 says who acknowledged is compared with what those have, now and after every crash.

@@ -7,8 +7,8 @@ An item is a set of *siblings*, each a value under a unique version, with a *con
 * ``vv``: one vector for all siblings, with an entry a server, as Riak had it. It knows that a write was concurrent with
   *something*, not with what, so it keeps everything: Almeida et al. 2014 ("Scalable and accurate causality tracking for
   eventually consistent stores", section 3) call it sibling explosion.
-* ``dvv``: each sibling has a *dot*, the server and number of its own write (dotted version vector sets, there section 6): a
-  write removes exactly the siblings that its context covers.
+* ``dvv``: each sibling has a *dot*, the server and number of its own write (dotted version vector sets, there section
+  6): a write removes exactly the siblings that its context covers.
 
 All merges are joins: commutative, associative, idempotent; so replicas that have seen the same items are equal.
 """

@@ -59,12 +59,9 @@ def requirement(level: str, replicas: Sequence[str], zone_of: Callable[[str], st
 
 
 def met(wanted: Requirement, heard: Iterable[str], zone_of: Callable[[str], str]) -> bool:
-    """Whether those who were heard from are enough. Each counts once, however often it spoke."""
-    heard = sorted(set(heard))
-    for zone, number in wanted:
-        if sum(zone in (ANYWHERE, zone_of(node)) for node in heard) < number:
-            return False
-    return True
+    """Whether those who were heard from, each once, are enough."""
+    heard = list(heard)
+    return all(sum(zone in (ANYWHERE, zone_of(node)) for node in heard) >= number for zone, number in wanted)
 
 
 def strict(read: str, write: str, n: int) -> bool:

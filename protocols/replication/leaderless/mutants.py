@@ -18,7 +18,12 @@ MUTANTS: tuple[Mutant, ...] = (
         name="older-over-newer",
         why="A repair, a hint or a late message replaces what is newer, instead of being merged with it (section 4.4).",
         file="replica",
-        edits=(("        new = items.merge(self.config.conflict, old, item)\n        assert new", "        new = item\n        assert new"),),
+        edits=(
+            (
+                "        new = items.merge(self.config.conflict, old, item)\n        assert new",
+                "        new = item\n        assert new",
+            ),
+        ),
         caught_by=("versions_rise", "quorums_intersect"),
     ),
     Mutant(
@@ -45,7 +50,12 @@ MUTANTS: tuple[Mutant, ...] = (
         name="stand-in-counted-as-replica",
         why="A sloppy quorum is taken for a strict one: who keeps a hint is asked by no read (section 4.6).",
         file="coordinator",
-        edits=(("                        work.stand_ins[replica] = source\n", "                        work.heard.append(source)\n"),),
+        edits=(
+            (
+                "                        work.stand_ins[replica] = source\n",
+                "                        work.heard.append(source)\n",
+            ),
+        ),
         caught_by=("quorums_are_counted", "quorums_intersect", "acknowledged_is_kept"),
         params={"sloppy": True},
     ),
@@ -59,7 +69,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="lost-disk-answers-reads",
-        why="A replica whose disk is gone answers that it knows of nothing, and so makes quorums that do not intersect.",
+        why="A replica whose disk is gone answers that it knows of nothing, and so quorums do not intersect.",
         file="replica",
         edits=(("        if self.identity.joining:\n            return\n        item =", "        item ="),),
         caught_by=("quorums_intersect",),
@@ -67,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="dot-reused",
-        why="A server that lost its disk numbers writes from 1 again under its old name: other writes' dots (section 4.4).",
+        why="A server that lost its disk numbers writes from 1 again under its old name: others' dots (4.4).",
         file="repair",
         edits=(('Identity(f"{ctx.id}.{ctx.rng.getrandbits(64):016x}", True)', "Identity(ctx.id, True)"),),
         caught_by=("nothing_is_lost", "convergence", "acknowledged_is_kept", "quorums_intersect"),
@@ -75,9 +85,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="context-covers-everything",
-        why="A write removes siblings that its client has not seen: lost updates, as with last write wins (section 4.4).",
+        why="A write removes siblings that its client has not seen: lost updates, as with last write wins.",
         file="items",
-        edits=(("        kept = [each for each in item.siblings if not covers(context, each.version)]\n", "        kept = []\n"),),
+        edits=(
+            (
+                "        kept = [each for each in item.siblings if not covers(context, each.version)]\n",
+                "        kept = []\n",
+            ),
+        ),
         caught_by=("nothing_is_lost",),
         params={"conflict": "dvv", "sessions": False},
     ),

@@ -1,4 +1,4 @@
-"""What makes replicas equal in the background: hints handed over, anti-entropy, a lost disk filled, tombstones removed."""
+"""What makes replicas equal in the background: hints, anti-entropy, a lost disk filled, tombstones removed."""
 
 from __future__ import annotations
 

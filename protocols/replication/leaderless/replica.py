@@ -33,7 +33,7 @@ class Replica:
     config: ServerConfig
 
     def start(self, ctx: Context, durable: Durable) -> None:
-        """Boot with what is on disk. A disk that was lost, or is corrupt, held promises: see :class:`.repair.Repair`."""
+        """Boot with what is on disk. A lost or corrupt one held promises: see :class:`.repair.Repair`."""
         config = self.config
         self.me = ctx.id
         self.servers = tuple(sorted(ctx.bootstrap, key=natural))
