@@ -2,7 +2,7 @@
 
 | configuration | claimed of every history | claimed of global state (invariants, convergence) |
 |---|---|---|
-| any | no read of what nobody wrote, or before it was written | versions only rise; who acknowledged has it on disk |
+| any | no read of what nobody wrote, or before it was written | versions rise, one value each; acknowledged is kept |
 | sessions | and read-your-writes, monotonic reads | |
 | R + W > N, no sloppy quorums | | a read sees the version of every write acknowledged before it began |
 | anti-entropy, no grace shorter than outages | | servers converge once healed |

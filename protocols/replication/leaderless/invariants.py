@@ -219,6 +219,24 @@ class NothingIsLost(Ledgers):
         return None
 
 
+class OneValueAVersion(Ledgers):
+    """A version, or a dot, names one value for ever: else one of two writes is taken for the other, and gone."""
+
+    name = "one_value_a_version"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[tuple[str, items.Version], bytes] = {}
+
+    def event(self, node: str, view: View, views: Mapping[str, View], event: tuple[Any, ...]) -> str | None:
+        """Compare with whoever had it first."""
+        if event[0] == "kept":
+            for sibling in event[3].siblings:
+                if self.values.setdefault((event[1], sibling.version), sibling.value) != sibling.value:
+                    return f"{node} has another value of {event[1]} under {sibling.version} than was seen before"
+        return None
+
+
 class HintsExpire(Ledgers):
     """No hint is handed over that is older than a tombstone gets: it could undo a delete that nobody remembers."""
 
@@ -244,6 +262,7 @@ def invariants() -> list[Invariant]:
         QuorumsAreCounted(),
         QuorumsIntersect(),
         NothingIsLost(),
+        OneValueAVersion(),
         HintsExpire(),
     ]
 

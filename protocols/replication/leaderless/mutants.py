@@ -64,7 +64,7 @@ MUTANTS: tuple[Mutant, ...] = (
         why="Two writes of one instant have the same version, and each replica keeps the one that came first.",
         file="client",
         edits=(("        return Version(at, ctx.id)\n", '        return Version(at, "")\n'),),
-        caught_by=("convergence", "quorums_intersect"),
+        caught_by=("one_value_a_version", "convergence"),
         params={"grain_s": 0.2, "conflict": "lww", "cart": False},
     ),
     Mutant(
@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
         why="A server that lost its disk numbers writes from 1 again under its old name: others' dots (4.4).",
         file="repair",
         edits=(('Identity(f"{ctx.id}.{ctx.rng.getrandbits(64):016x}", True)', "Identity(ctx.id, True)"),),
-        caught_by=("nothing_is_lost", "convergence", "acknowledged_is_kept", "quorums_intersect"),
+        caught_by=("one_value_a_version",),
         params={"conflict": "dvv", "sessions": False, "anti_entropy_s": 0.0},
     ),
     Mutant(
@@ -109,7 +109,7 @@ MUTANTS: tuple[Mutant, ...] = (
         why="A session token is raised by writes, not by reads: reads go back in time (Terry et al. 1994, section 4).",
         file="client",
         edits=(("        self._note(key, items.newest(item))\n", ""),),
-        caught_by=("monotonic-reads",),
+        caught_by=("read-your-writes", "monotonic-reads"),
         params={
             "sessions": True,
             "read_level": "ONE",
