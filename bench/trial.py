@@ -103,6 +103,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise UsageError(f"link {self.link!r} is unknown: tcp or ray")
         if self.restart not in ("supervisor", "ray"):
             raise UsageError(f"restart {self.restart!r} is unknown: supervisor or ray")
+        if self.runtime == "ray" and self.network.by_message:
+            raise UsageError("delays by type of message exist in the simulator only: use --runtime sim")
         self.network.validate()
         self.workload.validate()
         if not 0 <= self.generators <= self.workload.clients:
