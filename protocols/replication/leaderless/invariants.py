@@ -30,8 +30,13 @@ def replicas(view: View, key: str) -> tuple[str, ...]:
 
 
 def holds(how: str, mine: Item | None, item: Item) -> bool:
-    """Whether ``mine`` has taken account of all that ``item`` has."""
-    return mine is not None and items.merge(how, mine, item) == mine
+    """Whether ``mine`` has taken account of all that ``item`` has.
+
+    By ``vv`` that is all that can be said: which replaced siblings are still about depends on the order of merges.
+    """
+    if mine is None or how == "vv":
+        return mine is not None and items.descends(mine.context, item.context)
+    return items.merge(how, mine, item) == mine
 
 
 class Ledgers:
@@ -229,9 +234,9 @@ class OneValueAVersion(Ledgers):
         self.values: dict[tuple[str, items.Version], bytes] = {}
 
     def event(self, node: str, view: View, views: Mapping[str, View], event: tuple[Any, ...]) -> str | None:
-        """Compare with whoever had it first."""
-        if event[0] == "kept":
-            for sibling in event[3].siblings:
+        """Compare with whoever had it first. What was never on disk was never sent, and its dot is free again."""
+        if event[0] == "has":
+            for sibling in event[2].siblings:
                 if self.values.setdefault((event[1], sibling.version), sibling.value) != sibling.value:
                     return f"{node} has another value of {event[1]} under {sibling.version} than was seen before"
         return None

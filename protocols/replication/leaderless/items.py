@@ -10,7 +10,9 @@ An item is a set of *siblings*, each a value under a unique version, with a *con
 * ``dvv``: each sibling has a *dot*, the server and number of its own write (dotted version vector sets, there section
   6): a write removes exactly the siblings that its context covers.
 
-All merges are joins: commutative, associative, idempotent; so replicas that have seen the same items are equal.
+Merges by ``lww`` and ``dvv`` are joins: commutative, associative, idempotent; so replicas that have seen the same items
+are equal. By ``vv`` they are not associative, which siblings are left depends on who met whom first: replicas become
+equal by meeting again, and nothing is lost, but siblings come back that a write had replaced.
 """
 
 from __future__ import annotations

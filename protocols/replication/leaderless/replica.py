@@ -110,6 +110,7 @@ class Replica:
             self.wrote = ctx.turn
             self._plant(key, new)
             self.note("kept", key, old, new)
+            self.note_when_durable("has", key, new)
         return new
 
     def outlived(self, ctx: Context, item: Item) -> bool:
