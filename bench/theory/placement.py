@@ -40,7 +40,10 @@ def owners(ring: Ring, tokens: Tokens, n: int = 1) -> NDArray[np.int64]:
     if not 1 <= n <= len(ring.nodes):
         raise ValueError(f"replicas {n} is out of range: from 1 to {len(ring.nodes)} nodes")
     number = {node: index for index, node in enumerate(ring.nodes)}
-    table = np.array([[number[node] for node in ring.order(at)[:n]] for at in range(len(ring.tokens))], np.int64)
+    if n == 1:
+        table = np.array([[number[node]] for node in ring.owners], np.int64)
+    else:
+        table = np.array([[number[node] for node in ring.order(at)[:n]] for at in range(len(ring.tokens))], np.int64)
     found: NDArray[np.int64] = table[places(ring, tokens)]
     return found
 
