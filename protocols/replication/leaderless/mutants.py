@@ -81,6 +81,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="repair",
         edits=(('Identity(f"{ctx.id}.{ctx.rng.getrandbits(64):016x}", True)', "Identity(ctx.id, True)"),),
         caught_by=("one_value_a_version",),
+        seed=47,
         params={"conflict": "dvv", "sessions": False, "anti_entropy_s": 0.0},
     ),
     Mutant(
