@@ -126,9 +126,12 @@ def flat(result: Result) -> dict[str, Any]:
         "events": result.events,
         "took_s": result.took_s,
         "error": result.error,
-        **result.figures,
-        **{f"holds.{model}": word for model, word in result.measured.items()},
     }
+
+
+def extra(result: Result) -> dict[str, Any]:
+    """What not every trial has: figures of its checks and its runtime, and ``holds.MODEL`` of the models measured."""
+    return {**result.figures, **{f"holds.{model}": word for model, word in result.measured.items()}}
 
 
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")

@@ -22,7 +22,9 @@ class Store:
     def __init__(self, nodes: int = 3, clients: int = 1, seed: int = 1, **params: Any) -> None:
         names = {*ServerConfig.__struct_fields__}
         server = ServerConfig(**{name: value for name, value in params.items() if name in names})
-        client = ClientConfig(**{name: value for name, value in params.items() if name in ClientConfig.__struct_fields__})
+        client = ClientConfig(
+            **{name: value for name, value in params.items() if name in ClientConfig.__struct_fields__}
+        )
         server.validate(nodes)
         client.validate(nodes)
         self.outcomes: dict[int, Outcome] = {}

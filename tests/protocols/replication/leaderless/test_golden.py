@@ -77,7 +77,9 @@ def test_the_chance_of_a_fresh_read_at_once(name: str, published: float) -> None
     assert at_once.mean() == pytest.approx(published, abs=0.005 + 3 * error)
 
 
-@pytest.mark.parametrize(("name", "r", "w"), [("LNKD-SSD", 1, 2), ("LNKD-DISK", 2, 1), ("LNKD-DISK", 2, 2), ("WAN", 1, 1)])
+@pytest.mark.parametrize(
+    ("name", "r", "w"), [("LNKD-SSD", 1, 2), ("LNKD-DISK", 2, 1), ("LNKD-DISK", 2, 2), ("WAN", 1, 1)]
+)
 def test_the_protocol_takes_as_long_and_is_as_fresh_as_the_formula_says(name: str, r: int, w: int) -> None:
     scale = {"LNKD-SSD": 2, "LNKD-DISK": 6, "WAN": 20}[name]
     _, record = run_trial(wars_trial(FITS[name], r, w, duration=scale * 1_000_000_000))

@@ -47,6 +47,10 @@ def test_strict_is_what_enumeration_says() -> None:
 
 
 def test_levels_that_cannot_be() -> None:
-    for level, what, said in (("4", "read_level", "4 of 3"), ("FEW", "write_level", "unknown"), ("ANY", "read_level", "for writes")):
+    for level, what, said in (
+        ("4", "read_level", "4 of 3"),
+        ("FEW", "write_level", "unknown"),
+        ("ANY", "read_level", "for writes"),
+    ):
         with pytest.raises(ValueError, match=said):
             levels.check(level, 3, what)
