@@ -270,6 +270,9 @@ class Simulation:
     def _record(self, load_end: int, dead: str, equal: Verdict | None, took: float) -> RunRecord:
         world, start = self.world, self.started
         violated = {violation.name for violation in world.violations}
+        for invariant in world.invariants:
+            measured = getattr(invariant, "figures", dict)()
+            self.figures |= {f"{invariant.name}.{name}": value for name, value in measured.items()}
         verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
         names = [invariant.name for invariant in world.invariants]
         verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]

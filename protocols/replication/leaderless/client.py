@@ -130,7 +130,7 @@ class Client(Node):
             return
         key, item = pending.message.key, message.item
         self._note(key, items.newest(item))
-        if (item is not None and self.config.conflict != "lww") or (self.config.cart and item is not None):
+        if item is not None and (self.config.cart or self.config.conflict != "lww"):
             self.seen[key] = item
         siblings = items.alive(item)
         if len(siblings) > 1:
@@ -152,9 +152,10 @@ class Client(Node):
         put = pending.message
         assert isinstance(put, Put)
         self._note(put.key, put.written.version)
-        if self.config.conflict != "lww" or self.config.cart:
-            context = items.join(self.seen[put.key].context if put.key in self.seen else (), message.context)
-            self.seen[put.key] = items.Item(context, (put.written,))
+        if message.item is not None:
+            self.seen[put.key] = message.item
+        elif self.config.cart:
+            self.seen[put.key] = items.Item((), (put.written,))
         ctx.reply(message.operation, Ok(None))
 
     def _note(self, key: str, version: Version) -> None:

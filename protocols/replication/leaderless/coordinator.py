@@ -191,7 +191,7 @@ class Coordinator(Replica):
 
     def _stored(self, ctx: Context, work: Writing, standing: tuple[str, ...]) -> None:
         work.done = True
-        ctx.send(work.client, Stored(work.operation, work.item.context))
+        ctx.send(work.client, Stored(work.operation, None if self.config.conflict == "lww" else work.item))
         self.note_when_durable("wrote", work.key, work.item, work.wanted, tuple(work.heard), standing)
 
     # --- reads -------------------------------------------------------------------------------------------------------

@@ -254,6 +254,51 @@ class HintsExpire(Ledgers):
         return None
 
 
+class LostWrites(Ledgers):
+    """Judges nothing and counts: what conflict resolution did to acknowledged writes.
+
+    Figures: ``at_once``, the share of acknowledged writes that replicas preferred an earlier acknowledged write to (lww:
+    its timestamp was larger), so that they were never seen; ``elements``, the share of 8-byte words of acknowledged
+    values that no replica has at the end (for carts: what was put in and is gone).
+    """
+
+    name = "lost_writes"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views: Mapping[str, View] = {}
+        self.latest: dict[str, items.Version] = {}
+        self.words: dict[str, set[bytes]] = {}
+        self.acknowledged = self.at_once = 0
+
+    def event(self, node: str, view: View, views: Mapping[str, View], event: tuple[Any, ...]) -> str | None:
+        """Count."""
+        if event[0] == "wrote":
+            self.views = views
+            _, key, item, *_ = event
+            self.acknowledged += 1
+            if view.config.conflict == "lww":
+                version = items.newest(item)
+                self.at_once += version < self.latest.get(key, items.NEVER)
+                self.latest[key] = max(version, self.latest.get(key, items.NEVER))
+            self.words.setdefault(key, set()).update(_words(item))
+        return None
+
+    def figures(self) -> dict[str, float]:
+        """See the class."""
+        left: dict[str, set[bytes]] = {}
+        for view in self.views.values():
+            for key, item in view.store.items():
+                left.setdefault(key, set()).update(_words(item))
+        every = sum(len(words) for words in self.words.values())
+        gone = sum(len(words - left.get(key, set())) for key, words in self.words.items())
+        return {"at_once": self.at_once / max(1, self.acknowledged), "elements": gone / max(1, every)}
+
+
+def _words(item: Item) -> set[bytes]:
+    return {each.value[at : at + 8] for each in items.alive(item) for at in range(0, len(each.value), 8)}
+
+
 def _zones(view: View) -> dict[str, str]:
     zones = view.config.zones
     return {server: zones[at % len(zones)] if zones else "" for at, server in enumerate(view.servers)}
@@ -269,6 +314,7 @@ def invariants() -> list[Invariant]:
         NothingIsLost(),
         OneValueAVersion(),
         HintsExpire(),
+        LostWrites(),
     ]
 
 

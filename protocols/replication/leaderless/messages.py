@@ -43,10 +43,14 @@ class Got(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
 
 
 class Stored(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """As many replicas as the level asks for have the write on disk. ``context``: what is known of the key now."""
+    """As many replicas as the level asks for have the write on disk.
+
+    ``item`` (vv, dvv): the coordinator's item with it. A context without the siblings that it covers would let the client
+    overwrite what it has not seen.
+    """
 
     operation: int
-    context: Context
+    item: Item | None
 
 
 class Short(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
