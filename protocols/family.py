@@ -14,8 +14,8 @@ from .node import Node
 class Invariant(Protocol):
     """A safety property of global state, checked in the simulator after each turn.
 
-    It keeps what it has seen so far, so that each step costs about the same however long the run. One that also measures
-    has a method ``figures() -> dict[str, float]``, asked once at the end.
+    It keeps what it has seen so far, so that each step costs about the same however long the run. One that also
+    measures has a method ``figures() -> dict[str, float]``, asked once at the end.
     """
 
     name: str

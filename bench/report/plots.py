@@ -263,14 +263,17 @@ def heat(
         across = 2 if len(tables) > 1 else 1
         down = -(-len(tables) // across)
         figure = Figure(figsize=(WIDTH, 2.3 * down))
-        for at, (axes, (title, rows)) in enumerate(zip(figure.subplots(down, across, squeeze=False).flat, tables)):
+        places = figure.subplots(down, across, squeeze=False).flat
+        for at, (axes, (title, rows)) in enumerate(zip(places, tables, strict=False)):
             data = np.array(rows, dtype=float)
             sns.heatmap(data, ax=axes, annot=True, fmt=number, cbar=False, cmap="crest", annot_kws={"size": 7.5})
             axes.invert_yaxis()
             axes.grid(visible=False)
             axes.set_title(title)
             axes.set_xticks(np.arange(data.shape[1]) + 0.5, [str(each + 1) for each in range(data.shape[1])])
-            axes.set_yticks(np.arange(data.shape[0]) + 0.5, [str(each + 1) for each in range(data.shape[0])], rotation=0)
+            axes.set_yticks(
+                np.arange(data.shape[0]) + 0.5, [str(each + 1) for each in range(data.shape[0])], rotation=0
+            )
             axes.tick_params(length=0)
             axes.set_xlabel(x_label if at // across == down - 1 else "")
             axes.set_ylabel(y_label if at % across == 0 else "")

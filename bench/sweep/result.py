@@ -54,8 +54,8 @@ class SweepResult:
     def frame(self) -> pd.DataFrame:
         """One row a trial: the axes' values (ranges as tuples), then the figures; times in seconds.
 
-        Columns are those of :func:`bench.sweep.store.flat` and :func:`bench.sweep.store.extra`, with ``cell``, the index
-        of the cell, in front.
+        Columns are those of :func:`bench.sweep.store.flat` and :func:`bench.sweep.store.extra`, with ``cell``, the
+        index of the cell, in front.
         """
         import pandas as pd
 

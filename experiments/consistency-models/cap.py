@@ -1,7 +1,8 @@
 """One partition, three systems: who answers, and who is right?
 
-Raft needs a majority that can talk. ABD needs a majority, and no leader. A store with R = W = 1 needs anybody. All three get
-the same load and the same partition: two of five servers, with some of the clients, are cut off from the rest for a second.
+Raft needs a majority that can talk. ABD needs a majority, and no leader. A store with R = W = 1 needs anybody. All
+three get the same load and the same partition: two of five servers, with some of the clients, are cut off from the
+rest for a second.
 """
 
 from __future__ import annotations
@@ -66,13 +67,16 @@ def conclude(result: SweepResult) -> Conclusion:
         if rows.empty:
             continue
         right = (rows["holds.register"] == "valid").mean()
-        words.append(f"{ABOUT[system]} served {rows['served'].mean():.1%}, {right:.0%} of its histories are linearizable")
+        words.append(
+            f"{ABOUT[system]} served {rows['served'].mean():.1%}, {right:.0%} of its histories are linearizable"
+        )
         held = [
             f"{model} {(rows[f'holds.{model}'] == 'valid').mean():.0%}"
             for model in ("register", "sequential", "causal", "read-your-writes", "monotonic-reads")
         ]
         details.append(
-            f"{ABOUT[system]}: {rows['served'].mean():.1%} served, longest outage {rows['unavailable_s'].median():.2f} s "
+            f"{ABOUT[system]}: {rows['served'].mean():.1%} served, longest outage "
+            f"{rows['unavailable_s'].median():.2f} s "
             f"(median); histories that satisfy: {', '.join(held)}."
         )
     return Conclusion(answer="; ".join(words) + ".", details=details, panels=[panel(df)])
@@ -88,11 +92,13 @@ def panel(df: object) -> Panel:
         for system in SYSTEMS:
             mine = df[df["system"] == system]  # type: ignore[index]
             if len(mine):
-                rows.append((
-                    ABOUT[system],
-                    [float(v) * 100 for v in mine["served"]],
-                    [100.0 * float((mine["holds.register"] == "valid").mean())],
-                ))
+                rows.append(
+                    (
+                        ABOUT[system],
+                        [float(v) * 100 for v in mine["served"]],
+                        [100.0 * float((mine["holds.register"] == "valid").mean())],
+                    )
+                )
         return dots(rows, x_label="%", names=("operations served", "histories linearizable"))
 
     return Panel(

@@ -1,6 +1,7 @@
 """Last write wins, by whose clock? What skewed clocks lose, and what siblings keep.
 
-Clients put elements into shopping carts (Dynamo, section 4.4): read, add, write. Clocks are off by up to the given skew.
+Clients put elements into shopping carts (Dynamo, section 4.4): read, add, write. Clocks are off by up to the given
+skew.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def conclude(result: SweepResult) -> Conclusion:
     cart = df["scheme"].str.startswith("cart")
     df = df.assign(lost=df["lost_writes.elements"].where(cart, df["lost_writes.at_once"]))
     details = [
-        f"{scheme}, clocks off by up to {skew * 1e3:g} ms: {rows['lost'].mean():.1%} of the acknowledged writes were lost, "
+        f"{scheme}, clocks off by up to {skew * 1e3:g} ms: {rows['lost'].mean():.1%} of the acknowledged "
+        f"writes were lost, "
         f"{rows['bounded-staleness.stale_share'].mean():.1%} of reads were stale, "
         f"{(rows['holds.register'] == 'valid').mean():.0%} of histories are linearizable and "
         f"{(rows['holds.read-your-writes'] == 'valid').mean():.0%} let clients read their writes."
@@ -76,7 +78,8 @@ def panel(df: pd.DataFrame) -> Panel:
 
     return Panel(
         title="Writes lost by the skew of clocks",
-        caption="Registers: acknowledged, and never seen, as an earlier write has a larger timestamp. Carts: elements that "
+        caption="Registers: acknowledged, and never seen, as an earlier write has a larger timestamp. "
+        "Carts: elements that "
         "were put in and are gone at the end. Means over trials.",
         draw=draw,
     )

@@ -61,7 +61,9 @@ def conclude(result: SweepResult) -> Conclusion:
         held = [
             f"{name} {(rows[f'holds.{model}'] == 'valid').mean():.0%}"
             for name, model in (
-                ("linearizable", "register"), ("read-your-writes", "read-your-writes"), ("monotonic reads", "monotonic-reads")
+                ("linearizable", "register"),
+                ("read-your-writes", "read-your-writes"),
+                ("monotonic reads", "monotonic-reads"),
             )
         ]
         details.append(
@@ -71,7 +73,8 @@ def conclude(result: SweepResult) -> Conclusion:
     middle = {system: df[df["system"] == system]["p50_s"].median() * 1e3 for system in SYSTEMS}
     answer = (
         f"Median latency: {middle['one']:.1f} ms for whatever is near, {middle['quorum']:.0f} ms for quorums, "
-        f"{middle['abd']:.0f} ms for linearizable registers (ABD) and {middle['raft']:.0f} ms for a linearizable log (Raft)."
+        f"{middle['abd']:.0f} ms for linearizable registers (ABD) and {middle['raft']:.0f} ms for a "
+        f"linearizable log (Raft)."
     )
     return Conclusion(answer=answer, details=details, panels=[panel(df)])
 
@@ -94,7 +97,9 @@ def panel(df: object) -> Panel:
             if len(mine):
                 right = (mine["holds.register"] == "valid").mean()
                 label = f"{system} ({right:.0%})"
-                rows.append((label, *([float(v) * 1e3 for v in mine[column].dropna()] for column in ("p50_s", "p99_s"))))
+                rows.append(
+                    (label, *([float(v) * 1e3 for v in mine[column].dropna()] for column in ("p50_s", "p99_s")))
+                )
         return dots(rows, x_label="latency [ms]; in brackets: histories that are linearizable", names=("median", "p99"))
 
     return Panel(

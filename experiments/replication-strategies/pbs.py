@@ -1,7 +1,7 @@
 """Does the store do what the WARS model predicts (Bailis et al. 2012), simulated and live?
 
-The paper's fit of a production system on SSDs, ten times as slow, so that live links can inject it: the same delays go into
-the formula, into the simulator and into the links between real processes.
+The paper's fit of a production system on SSDs, ten times as slow, so that live links can inject it: the same delays
+go into the formula, into the simulator and into the links between real processes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 SLOWER = 10
 MS = 1_000_000
-DELAY = Mixture(
-    ((0.9122, Pareto(235_000 * SLOWER, 10.0)), (0.0878, Exponential(round(MS / 1.66) * SLOWER)))
-)
+DELAY = Mixture(((0.9122, Pareto(235_000 * SLOWER, 10.0)), (0.0878, Exponential(round(MS / 1.66) * SLOWER))))
 DELAYS = Wars(DELAY, DELAY, DELAY, DELAY)
 
 
@@ -69,8 +67,10 @@ def conclude(result: SweepResult) -> Conclusion:
         apart.append(abs(ratio - 1))
         world = "live" if runtime == "ray" else "simulated"
         details.append(
-            f"R={r} W={w}, {world}: median {rows['p50_s'].median() * 1e3:.2f} ms, {ratio - 1:+.1%} of the formula's; p99 "
-            f"{tail - 1:+.1%}; {rows['bounded-staleness.stale_share'].mean():.2%} of the reads were certainly stale, where "
+            f"R={r} W={w}, {world}: median {rows['p50_s'].median() * 1e3:.2f} ms, {ratio - 1:+.1%} of "
+            f"the formula's; p99 "
+            f"{tail - 1:+.1%}; {rows['bounded-staleness.stale_share'].mean():.2%} of the reads were "
+            f"certainly stale, where "
             f"{1 - said.consistent():.2%} of those that begin at the end of a write would be."
         )
     worst = max(apart)

@@ -1,7 +1,7 @@
 """What do read repair, hinted handoff and anti-entropy each do for replicas that have missed writes, and at what cost?
 
-One server is cut off for a second, in which clients write on. Then everything is healed, nobody asks anything any more, and
-the clock runs until all replicas are equal.
+One server is cut off for a second, in which clients write on. Then everything is healed, nobody asks anything any
+more, and the clock runs until all replicas are equal.
 """
 
 from __future__ import annotations
@@ -62,13 +62,17 @@ def conclude(result: SweepResult) -> Conclusion:
         took = f"after {done['convergence.after_s'].median():.2f} s (median)" if len(done) else "never within 20 s"
         details.append(
             f"{repairs}, {share:.0%} reads: {len(done)} of {len(rows)} trials became equal, {took}; "
-            f"{rows['convergence.messages'].median():.0f} messages and {rows['convergence.bytes'].median() / 1e3:.1f} kB "
-            f"between servers after the load; {rows['messages_per_operation'].median():.1f} messages an operation during it; "
+            f"{rows['convergence.messages'].median():.0f} messages and "
+            f"{rows['convergence.bytes'].median() / 1e3:.1f} kB "
+            f"between servers after the load; {rows['messages_per_operation'].median():.1f} messages an "
+            f"operation during it; "
             f"{rows['bounded-staleness.stale_share'].mean():.2%} of reads stale."
         )
     sure = [str(name) for name, rows in df.groupby("repairs", sort=False) if rows["equal"].all()]
     answer = (
-        f"Replicas always became equal with {', '.join(sure)}." if sure else "No setting made replicas equal every time."
+        f"Replicas always became equal with {', '.join(sure)}."
+        if sure
+        else "No setting made replicas equal every time."
     )
     return Conclusion(answer=answer, details=details, panels=[panel(result)])
 
@@ -85,7 +89,8 @@ def panel(result: SweepResult) -> Panel:
         for name in REPAIRS:
             mine = df[df["repairs"] == name]
             few, many = (
-                [float(v) for v in mine[mine["read_share"] == share]["convergence.after_s"].dropna()] for share in shares
+                [float(v) for v in mine[mine["read_share"] == share]["convergence.after_s"].dropna()]
+                for share in shares
             )
             label = name if few or many else f"{name} (never)"
             rows.append((label, few, many))

@@ -63,7 +63,9 @@ def conclude(result: SweepResult) -> Conclusion:
         for trouble in sorted(df["trouble"].unique())
         if (trouble, True) in served and (trouble, False) in served
     ]
-    answer = f"With sloppy quorums operations are served: {', '.join(gains)}. Reads pay with staleness." if gains else ""
+    answer = (
+        f"With sloppy quorums operations are served: {', '.join(gains)}. Reads pay with staleness." if gains else ""
+    )
     return Conclusion(answer=answer or "Nothing to compare.", details=details, panels=[panel(df)])
 
 
@@ -74,10 +76,13 @@ def panel(df: object) -> Panel:
         from bench.report.plots import dots
 
         rows = [
-            (f"{trouble}: {what}", *(
-                [float(v) * 100 for v in df[(df["trouble"] == trouble) & (df["sloppy"] == sloppy)][column]]  # type: ignore[index]
-                for sloppy in (False, True)
-            ))
+            (
+                f"{trouble}: {what}",
+                *(
+                    [float(v) * 100 for v in df[(df["trouble"] == trouble) & (df["sloppy"] == sloppy)][column]]  # type: ignore[index]
+                    for sloppy in (False, True)
+                ),
+            )
             for trouble in sorted(df["trouble"].unique())  # type: ignore[index]
             for what, column in (("operations served", "served"), ("reads stale", "bounded-staleness.stale_share"))
         ]

@@ -257,9 +257,9 @@ class HintsExpire(Ledgers):
 class LostWrites(Ledgers):
     """Judges nothing and counts: what conflict resolution did to acknowledged writes.
 
-    Figures: ``at_once``, the share of acknowledged writes that replicas preferred an earlier acknowledged write to (lww:
-    its timestamp was larger), so that they were never seen; ``elements``, the share of 8-byte words of acknowledged
-    values that no replica has at the end (for carts: what was put in and is gone).
+    Figures: ``at_once``, the share of acknowledged writes that replicas preferred an earlier acknowledged write to
+    (lww: its timestamp was larger), so that they were never seen; ``elements``, the share of 8-byte words of
+    acknowledged values that no replica has at the end (for carts: what was put in and is gone).
     """
 
     name = "lost_writes"

@@ -45,8 +45,8 @@ class Got(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
 class Stored(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """As many replicas as the level asks for have the write on disk.
 
-    ``item`` (vv, dvv): the coordinator's item with it. A context without the siblings that it covers would let the client
-    overwrite what it has not seen.
+    ``item`` (vv, dvv): the coordinator's item with it. A context without the siblings that it covers would let the
+    client overwrite what it has not seen.
     """
 
     operation: int
