@@ -140,10 +140,10 @@ MUTANTS: tuple[Mutant, ...] = (
         },
     ),
     Mutant(
-        name="anti-entropy-one-way",
-        why="Of keys in which two replicas differ, only one learns what the other has (section 4.7).",
+        name="anti-entropy-misses-absent-keys",
+        why="Of two replicas' keys only those that both have are compared: one that never came is never missed (4.7).",
         file="repair",
-        edits=(("        if message.back and more:\n", "        if not message.back and more:\n"),),
+        edits=(("sorted(set(known) | set(mine))", "sorted(set(known) & set(mine))"),),
         caught_by=("convergence",),
         params={"hints": False, "read_repair": "none", "digests": False},
     ),

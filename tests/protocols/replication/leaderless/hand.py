@@ -35,6 +35,11 @@ class Store:
             self.world.add(f"n{number + 1}", lambda: Server(server), server=True)
         for number in range(clients):
             self.world.add(f"c{number + 1}", lambda: Client(client), server=False)
+        deleting = ClientConfig(
+            **{**{name: getattr(client, name) for name in client.__struct_fields__}, "deletes": 1.0}
+        )
+        self.deleter = clients + 1
+        self.world.add(f"c{self.deleter}", lambda: Client(deleting), server=False)
         for machine in self.world.machines.values():
             self.world.boot(machine)
         self.operations = 0
@@ -59,6 +64,10 @@ class Store:
     def write(self, key: str, value: bytes, client: int = 1) -> bool:
         """Whether it was acknowledged."""
         return isinstance(self.ask(Write(key, value), client), Ok)
+
+    def delete(self, key: str) -> bool:
+        """By a client that does nothing else."""
+        return self.write(key, b"deleted!", self.deleter)
 
     def read(self, key: str, client: int = 1) -> bytes | None:
         """The value; the operation must succeed."""

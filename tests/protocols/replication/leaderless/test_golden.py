@@ -133,8 +133,8 @@ def test_availability_of_quorums(n: int, quorum: int, published: float) -> None:
 
 @pytest.mark.parametrize(("r", "w"), [(1, 1), (2, 1)])
 def test_reads_of_one_of_the_last_versions(r: int, w: int) -> None:
-    """1 - (C(n-w, r) / C(n, r))^k, for quorums that do not grow: every operation reaches just r, or w, random
-    replicas.""" n, rounds, rng = 3, 700, Random(5)
+    """1 - (C(n-w, r) / C(n, r))^k, for quorums that do not grow: each operation reaches r, or w, random replicas."""
+    n, rounds, rng = 3, 700, Random(5)
     store = Store(
         n + 1, replicas=n, read_level=str(r), write_level=str(w), routing="outside", read_repair="none", hints=False,
         anti_entropy_s=0.0,
