@@ -1,7 +1,7 @@
 """What do read repair, hinted handoff and anti-entropy each do for replicas that have missed writes, and at what cost?
 
-One server is cut off for a second, in which clients write on. Then everything is healed, nobody asks anything any
-more, and the clock runs until all replicas are equal.
+One server is cut off for a second, in which clients write on. Then, or after two more seconds of load, nobody asks
+anything any more, and the clock runs until all replicas are equal.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ REPAIRS = {
 }
 
 
-def trial(repairs: str, read_share: float) -> Trial:
-    """A second of writes that one server misses, and half a second after it is back."""
+def trial(repairs: str, after_s: float) -> Trial:
+    """A second that one server misses; the load goes on for ``after_s`` when it is back."""
     on = REPAIRS[repairs]
     return Trial(
         protocol="leaderless",
         nodes=3,
-        duration=nanoseconds(2.0),
+        duration=nanoseconds(1.4 + after_s),
         liveness=nanoseconds(20),
         network=network("zones"),
         params={
@@ -44,9 +44,7 @@ def trial(repairs: str, read_share: float) -> Trial:
             "hint_interval_s": 0.25,
         },
         faults=(Partition(at=nanoseconds(0.4), shape="isolate", target="n3", length=nanoseconds(1.0)),),
-        workload=Workload(
-            clients=8, rate=400.0, keys=100, mix=(("read", read_share), ("write", 1 - read_share)), value_bytes=64
-        ),
+        workload=Workload(clients=8, rate=400.0, keys=100, mix=(("read", 0.5), ("write", 0.5)), value_bytes=64),
     )
 
 
@@ -57,11 +55,11 @@ def conclude(result: SweepResult) -> Conclusion:
     if df.empty:
         return Conclusion(answer="No trial was complete.")
     details = []
-    for (repairs, share), rows in df.groupby(["repairs", "read_share"], sort=False):
+    for (repairs, after), rows in df.groupby(["repairs", "after_s"], sort=False):
         done = rows[rows["equal"]]
         took = f"after {done['convergence.after_s'].median():.2f} s (median)" if len(done) else "never within 20 s"
         details.append(
-            f"{repairs}, {share:.0%} reads: {len(done)} of {len(rows)} trials became equal, {took}; "
+            f"{repairs}, load for {after:g} s more: {len(done)} of {len(rows)} trials became equal, {took}; "
             f"{rows['convergence.messages'].median():.0f} messages and "
             f"{rows['convergence.bytes'].median() / 1e3:.1f} kB "
             f"between servers after the load; {rows['messages_per_operation'].median():.1f} messages an "
@@ -84,22 +82,21 @@ def panel(result: SweepResult) -> Panel:
         from bench.report.plots import dots
 
         df = result.frame()
-        shares = sorted(df["read_share"].unique())
+        times = sorted(df["after_s"].unique())
         rows = []
         for name in REPAIRS:
             mine = df[df["repairs"] == name]
             few, many = (
-                [float(v) for v in mine[mine["read_share"] == share]["convergence.after_s"].dropna()]
-                for share in shares
+                [float(v) for v in mine[mine["after_s"] == each]["convergence.after_s"].dropna()] for each in times
             )
             label = name if few or many else f"{name} (never)"
             rows.append((label, few, many))
-        names = (f"{shares[0]:.0%} reads", f"{shares[-1]:.0%} reads")
+        names = ("load ends with the partition", f"{times[-1]:g} s later")
         return dots(rows, x_label="time until all replicas are equal, after the load [s]", names=names)
 
     return Panel(
         title="Time to converge once the load has ended, by what repairs",
-        caption="Median over trials that became equal, with its interval. Reads repair only while there are reads.",
+        caption="Over trials that became equal. Reads repair only while there are reads.",
         draw=draw,
     )
 
@@ -107,7 +104,7 @@ def panel(result: SweepResult) -> Panel:
 sweep = Sweep(
     name="repair",
     question="What do read repair, hinted handoff and anti-entropy each do for replicas that missed writes?",
-    grid={"repairs": list(REPAIRS), "read_share": [0.1, 0.9]},
+    grid={"repairs": list(REPAIRS), "after_s": [0.0, 2.0]},
     trial=trial,
     seeds=5,
     metric="p50_s",

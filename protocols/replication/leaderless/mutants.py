@@ -73,6 +73,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="replica",
         edits=(("        if self.identity.joining:\n            return\n        item =", "        item ="),),
         caught_by=("quorums_intersect",),
+        seed=269,
         params={"read_repair": "none", "hints": False, "anti_entropy_s": 0.0, "digests": False},
     ),
     Mutant(
@@ -111,6 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="client",
         edits=(("        self._note(key, items.newest(item))\n", ""),),
         caught_by=("read-your-writes", "monotonic-reads"),
+        seed=7,
         params={
             "sessions": True,
             "read_level": "ONE",
@@ -128,6 +130,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="client",
         edits=(("        self._note(put.key, put.written.version)\n", ""),),
         caught_by=("read-your-writes", "monotonic-reads"),
+        seed=25,
         params={
             "sessions": True,
             "read_level": "ONE",
@@ -140,10 +143,10 @@ MUTANTS: tuple[Mutant, ...] = (
         },
     ),
     Mutant(
-        name="anti-entropy-misses-absent-keys",
-        why="Of two replicas' keys only those that both have are compared: one that never came is never missed (4.7).",
-        file="repair",
-        edits=(("sorted(set(known) | set(mine))", "sorted(set(known) & set(mine))"),),
+        name="tree-not-updated",
+        why="Writes do not reach the trees, which go on comparing what there was at the last boot (section 4.7).",
+        file="replica",
+        edits=(('            self._plant(key, new)\n            self.note("kept"', '            self.note("kept"'),),
         caught_by=("convergence",),
         params={"hints": False, "read_repair": "none", "digests": False},
     ),

@@ -9,7 +9,7 @@ from protocols.replication.leaderless.mutants import MUTANTS
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_nemesis_catches_it(mutant: Mutant) -> None:
-    """The seed is noted by a search (``python -m bench.campaign leaderless --matrix``); changes may call for another."""
+    """The seed is noted by a search (``python -m bench.campaign leaderless --matrix``); it may go stale."""
     outcome = judge("leaderless", mutant.name, mutant.seed)
     assert outcome.failed, f"seed {mutant.seed} no longer catches {mutant.name}: search for another"
     assert set(outcome.failed) & set(mutant.caught_by), f"caught by {outcome.failed}, not by {mutant.caught_by}"
