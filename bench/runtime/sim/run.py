@@ -271,7 +271,7 @@ class Simulation:
         world, start = self.world, self.started
         violated = {violation.name for violation in world.violations}
         for invariant in world.invariants:
-            measured = getattr(invariant, "figures", dict)()
+            measured: dict[str, float] = getattr(invariant, "figures", dict)()
             self.figures |= {f"{invariant.name}.{name}": value for name, value in measured.items()}
         verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
         names = [invariant.name for invariant in world.invariants]
