@@ -19,6 +19,8 @@ from .faults.notation import format_fault
 from .history import FAIL, OK, History
 from .history.clocks import power_lost
 from .history.history import CAS, READ, WRITE
+from .mutation import find_mutant, load_family
+from .params import build_configs
 from .runtime.record import RunRecord
 from .stats import recovery, summary
 from .stats.steady import steady_from
@@ -54,7 +56,7 @@ def assess(
         record: what the runtime handed back.
         family: the protocol.
         provenance: see :func:`bench.provenance.provenance`.
-        checks: functions of (history, budget in s); by default those registered for the family's model.
+        checks: functions of (history, budget in s); by default those registered for what the family promises.
 
     Raises:
         Exception: whatever a check raises; a broken check is the harness' failure, never a verdict.
@@ -69,6 +71,7 @@ def assess(
     acknowledged = int(np.count_nonzero(history.outcome == OK))
     per_operation = record.messages_server / acknowledged if acknowledged else None
     verdicts = [*_run_checks(trial, history, family, checks), *record.verdicts]
+    measured = {model: _run_model(trial, history, model) for model in trial.measure}
     reason = void_reason(trial, record, family, counted, gap)
     return Result(
         protocol=trial.protocol,
@@ -108,6 +111,8 @@ def assess(
         leader_changes=max(0, len(record.leaders) - 1),
         leader_hit=recovery.leader_hit(faults, record.leaders),
         coverage=dict(sorted(Counter(mark.name for mark in record.marks).items())),
+        measured={model: merge(each.verdict for each in found) for model, found in measured.items()},
+        figures=_figures([*verdicts, *(each for found in measured.values() for each in found)], record),
         faults=faults,
         costs=record.costs,
         projection=project(record.costs),
@@ -165,10 +170,32 @@ def _clock(record: RunRecord) -> ClockReport | None:
 # --- verdicts -------------------------------------------------------------------------------------------------------
 
 
+def promised(trial: Trial, family: Family) -> tuple[str, ...]:
+    """The models that every history of the trial has to satisfy; names of :mod:`bench.checkers.registry`.
+
+    Raises:
+        UsageError: the trial's parameters cannot be.
+    """
+    if not callable(family.model):
+        return family.models(None, None, trial.nodes)
+    params = dict(trial.params)
+    if trial.mutant is not None:
+        params = {**find_mutant(load_family(trial.protocol), trial.mutant).params, **params}
+    return family.models(*build_configs(family, params, trial.nodes), trial.nodes)
+
+
 def _run_checks(trial: Trial, history: History, family: Family, checks: Sequence[Check] | None) -> list[Verdict]:
-    if checks is None:
-        # Checkers bring graph libraries with them: paid for when a history is judged, not when the command starts.
-        checks = importlib.import_module("bench.checkers.registry").checks_for(family.model)
+    if checks is not None:
+        return _judge(trial, history, checks)
+    return [verdict for model in promised(trial, family) for verdict in _run_model(trial, history, model)]
+
+
+def _run_model(trial: Trial, history: History, model: str) -> list[Verdict]:
+    # Checkers bring graph libraries with them: paid for when a history is judged, not when the command starts.
+    return _judge(trial, history, importlib.import_module("bench.checkers.registry").checks_for(model))
+
+
+def _judge(trial: Trial, history: History, checks: Sequence[Check]) -> list[Verdict]:
     judged = []
     for check in checks:
         began = time.perf_counter()
@@ -176,6 +203,11 @@ def _run_checks(trial: Trial, history: History, family: Family, checks: Sequence
         took_s = verdict.took_s or time.perf_counter() - began
         judged.append(msgspec.structs.replace(verdict, took_s=took_s))
     return judged
+
+
+def _figures(verdicts: Iterable[Verdict], record: RunRecord) -> dict[str, float]:
+    named = {f"{each.name}.{name}": value for each in verdicts for name, value in each.figures.items()}
+    return dict(sorted({**named, **record.figures}.items()))
 
 
 def _by_name(verdicts: Iterable[Verdict]) -> dict[str, str]:

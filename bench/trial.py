@@ -61,6 +61,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         generators: (ray) processes that drive the load, each with its share of the clients, on different machines where
             there are several; 0 chooses: one.
         check_budget_s: time allowed to each checker before it says ``unknown``.
+        measure: models (``bench check --help``) that the history is compared with although the protocol does not
+            promise them: reported as ``Result.measured``, and no part of the verdict.
     """
 
     protocol: str
@@ -87,6 +89,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     link: Literal["tcp", "ray"] = "tcp"
     generators: int = 0
     check_budget_s: float = 20.0
+    measure: tuple[str, ...] = ()
 
     def validate(self) -> None:
         """Raise :class:`UsageError` for the first field that cannot be; the protocol checks its own parameters."""
@@ -100,6 +103,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise UsageError(f"link {self.link!r} is unknown: tcp or ray")
         if self.restart not in ("supervisor", "ray"):
             raise UsageError(f"restart {self.restart!r} is unknown: supervisor or ray")
+        if self.runtime == "ray" and self.network.by_message:
+            raise UsageError("delays by type of message exist in the simulator only: use --runtime sim")
         self.network.validate()
         self.workload.validate()
         if not 0 <= self.generators <= self.workload.clients:
@@ -408,6 +413,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         harness_bound: the floor, not the protocol, limited its messages; see :func:`bench.assess.harness_bound`.
         projection: (ray) where separate machines would saturate.
         coverage: how often each mark was made.
+        measured: model -> verdict, of those that ``Trial.measure`` names.
+        figures: what checks and runtime measured beside verdicts: staleness, time and messages to converge; by the name
+            of the check and of the figure, ``bounded-staleness.stale_share``.
         clock: (ray) None if all processes shared the driver's clock.
         time_series: (second, ok operations, p99 s) from the start of the load.
         history: path of the Parquet file, relative to the run's folder; empty if not stored.
@@ -446,6 +454,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     leader_changes: int = 0
     leader_hit: bool | None = None
     coverage: dict[str, int] = {}
+    measured: dict[str, str] = {}
+    figures: dict[str, float] = {}
     faults: tuple[FaultRecord, ...] = ()
     costs: dict[str, NodeCost] = {}
     clock: ClockReport | None = None

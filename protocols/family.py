@@ -14,7 +14,8 @@ from .node import Node
 class Invariant(Protocol):
     """A safety property of global state, checked in the simulator after each turn.
 
-    It keeps what it has seen so far, so that each step costs about the same however long the run.
+    It keeps what it has seen so far, so that each step costs about the same however long the run. One that also
+    measures has a method ``figures() -> dict[str, float]``, asked once at the end.
     """
 
     name: str
@@ -74,7 +75,9 @@ class Family:
             that raises ``ValueError`` with one sentence. Their field names are the protocol's parameters.
         invariants: makes a fresh set of checks for one run.
         mutants: classic mistakes.
-        model: how histories are judged: ``register`` (read, write, cas on each key, linearizable), or ``none``.
+        model: what every history satisfies: the name of a model of :mod:`bench.checkers.registry` (``register``: read,
+            write, cas on each key, linearizable), or ``none``; where that depends on the parameters, a function of the
+            server's and the client's configuration and the number of servers to the names of all that they promise.
         functions: what the client understands (``read``, ``write``, ``cas``).
         leader: whether a server's view says that it leads; None for protocols without one.
         recovery: names of the marks that end the parts of an outage: (detect, elect, commit).
@@ -83,6 +86,9 @@ class Family:
             connected although one server is cut off, wholly or one way.
         timescale: the shortest timeout, in seconds, of servers with these parameters: on a network whose delays come
             near it the protocol promises safety only.
+        converged: why servers differ that should not, from their views, in a few words; empty if they do not. None for
+            protocols whose servers need not become equal.
+        converges: whether servers with these parameters become equal, all up and connected, without another operation.
         variants: parameters that a torture run picks from, one set a seed, so that rare paths are common somewhere.
     """
 
@@ -95,11 +101,19 @@ class Family:
     client_config: type[msgspec.Struct]
     invariants: Callable[[], list[Invariant]]
     mutants: tuple[Mutant, ...] = ()
-    model: str = "register"
+    model: str | Callable[[Any, Any, int], tuple[str, ...]] = "register"
     functions: tuple[str, ...] = ("read", "write", "cas")
     leader: Callable[[Any], bool] | None = None
     recovery: tuple[str, str, str] = ("suspected", "elected", "committed")
     tolerates: Callable[[int], int] = lambda n: (n - 1) // 2
     lives_partitioned: Callable[[Any], bool] = lambda config: True
     timescale: Callable[[Any], float] = lambda config: 0.15
+    converged: Callable[[Mapping[str, Any]], str] | None = None
+    converges: Callable[[Any], bool] = lambda config: True
     variants: tuple[Mapping[str, Any], ...] = ({},)
+
+    def models(self, server_config: Any, client_config: Any, nodes: int) -> tuple[str, ...]:
+        """What every history satisfies with these parameters: names of models; none for ``none``."""
+        if callable(self.model):
+            return self.model(server_config, client_config, nodes)
+        return () if self.model == "none" else (self.model,)

@@ -9,6 +9,8 @@ from .family import Family
 MODULES: dict[str, str] = {
     "raft": "protocols.consensus.raft",
     "null": "protocols.null",
+    "leaderless": "protocols.replication.leaderless",
+    "abd": "protocols.replication.abd",
 }
 
 

@@ -35,6 +35,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         bandwidth: bytes a second a directed link, or 0 for unlimited.
         regions: where given, decides the latency between nodes instead of ``latency``.
         client_latency: between clients and servers, where it differs from ``latency``.
+        by_message: (type of message, delay on top of the link's) for messages of these types (sim): what storing takes
+            beside sending, where a model counts both as one.
     """
 
     latency: Latency = Constant(0)
@@ -44,6 +46,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bandwidth: float = 0.0
     regions: Regions | None = None
     client_latency: Latency | None = None
+    by_message: tuple[tuple[str, Latency], ...] = ()
 
     def validate(self) -> None:
         """Raise :class:`UsageError` if a probability or the bandwidth is out of range."""

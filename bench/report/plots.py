@@ -242,6 +242,84 @@ def dots(
         return figure
 
 
+def heat(
+    tables: Sequence[tuple[str, Sequence[Sequence[float]]]],
+    *,
+    x_label: str,
+    y_label: str,
+    number: str = ".2g",
+    line: Sequence[Sequence[bool]] = (),
+) -> Figure:
+    """Tables of numbers as colours, each with its own scale; rows and columns count from 1, row 1 at the bottom.
+
+    Args:
+        tables: (title, rows of numbers; NaN for none).
+        number: format of a number.
+        line: rows of truths of the same shape: a line is drawn between true and false.
+    """
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+    with style():
+        across = 2 if len(tables) > 1 else 1
+        down = -(-len(tables) // across)
+        figure = Figure(figsize=(WIDTH, 2.3 * down))
+        places = figure.subplots(down, across, squeeze=False).flat
+        for at, (axes, (title, rows)) in enumerate(zip(places, tables, strict=False)):
+            data = np.array(rows, dtype=float)
+            sns.heatmap(data, ax=axes, annot=True, fmt=number, cbar=False, cmap="crest", annot_kws={"size": 7.5})
+            axes.invert_yaxis()
+            axes.grid(visible=False)
+            axes.set_title(title)
+            axes.set_xticks(np.arange(data.shape[1]) + 0.5, [str(each + 1) for each in range(data.shape[1])])
+            axes.set_yticks(
+                np.arange(data.shape[0]) + 0.5, [str(each + 1) for each in range(data.shape[0])], rotation=0
+            )
+            axes.tick_params(length=0)
+            axes.set_xlabel(x_label if at // across == down - 1 else "")
+            axes.set_ylabel(y_label if at % across == 0 else "")
+            _border(axes, line)
+        return figure
+
+
+def _border(axes: Axes, truth: Sequence[Sequence[bool]]) -> None:
+    """A thick line between the true and the false cells of a heat map."""
+    for y, row in enumerate(truth):
+        for x, true in enumerate(row):
+            if x + 1 < len(row) and true != row[x + 1]:
+                axes.plot([x + 1, x + 1], [y, y + 1], color="#d55e00", linewidth=3)
+            if y + 1 < len(truth) and true != truth[y + 1][x]:
+                axes.plot([x, x + 1], [y + 1, y + 1], color="#d55e00", linewidth=3)
+
+
+def curves(
+    lines: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    dotted: Sequence[tuple[str, Sequence[float], Sequence[float]]] = (),
+    log_x: bool = False,
+) -> Figure:
+    """Lines of (label, x, y); dotted ones, what a model says, have the colour of the line of the same label, if any."""
+    from matplotlib.figure import Figure
+
+    with style() as palette:
+        figure = Figure(figsize=(WIDTH, HEIGHT))
+        axes = figure.subplots()
+        colours = {label: palette[at % len(palette)] for at, (label, _, _) in enumerate(lines)}
+        for label, x, y in lines:
+            axes.plot(x, y, marker="o", markersize=3.5, linewidth=1.4, color=colours[label], label=label)
+        for label, x, y in dotted:
+            axes.plot(x, y, linestyle=":", linewidth=1.6, color=colours.get(label, INK), zorder=1)
+        if log_x:
+            axes.set_xscale("log")
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        if lines:
+            figure.legend(loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
+        return figure
+
+
 def to_svg(figure: Figure, title: str, prefix: str) -> str:
     """The figure as an inline SVG that takes the page's colours and width.
 

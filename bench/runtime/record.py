@@ -60,6 +60,7 @@ class RunRecord:
         leaders: (ns, node) each time a server began to lead, where the protocol has leaders.
         clock: (ray) how the clocks of several machines differ; what that costs is not counted yet.
         workers: (a cluster) what each process was: its nodes, machine, Ray node, and the code it ran.
+        figures: what the runtime measured beside verdicts; see :attr:`bench.trial.Result.figures`.
         bound_by_generator: why the load generator, not the system, limited this run; empty if it did not.
     """
 
@@ -85,4 +86,5 @@ class RunRecord:
     bound_by_generator: str = ""
     clock: ClockReport | None = None
     workers: list[dict[str, Any]] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
     took_s: float = 0.0

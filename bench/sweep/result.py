@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..assess import SHORT
 from ..errors import UsageError, unknown_name
 from ..trial import Result
-from .store import Description, Row, RunFolder, flat, metrics
+from .store import Description, Row, RunFolder, extra, flat, metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,13 +54,15 @@ class SweepResult:
     def frame(self) -> pd.DataFrame:
         """One row a trial: the axes' values (ranges as tuples), then the figures; times in seconds.
 
-        Columns are those of :func:`bench.sweep.store.flat`, with ``cell``, the index of the cell, in front.
+        Columns are those of :func:`bench.sweep.store.flat` and :func:`bench.sweep.store.extra`, with ``cell``, the
+        index of the cell, in front.
         """
         import pandas as pd
 
         cells = {_frozen_point(point): i for i, point in enumerate(self.description.points)}
         rows: list[dict[str, Any]] = [
-            {"cell": cells.get(_frozen_point(row.point), -1), **row.point, **flat(row.result)} for row in self.rows
+            {"cell": cells.get(_frozen_point(row.point), -1), **row.point, **flat(row.result), **extra(row.result)}
+            for row in self.rows
         ]
         return pd.DataFrame(rows)
 

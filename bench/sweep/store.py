@@ -129,6 +129,11 @@ def flat(result: Result) -> dict[str, Any]:
     }
 
 
+def extra(result: Result) -> dict[str, Any]:
+    """What not every trial has: figures of its checks and its runtime, and ``holds.MODEL`` of the models measured."""
+    return {**result.figures, **{f"holds.{model}": word for model, word in result.measured.items()}}
+
+
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")
 _WHOLE = ("seed", "ok", "fail", "info", "leader_changes", "events")
 _TRUTH = ("leader_hit", "harness_bound", "unavailable_censored")

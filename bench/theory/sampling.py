@@ -34,13 +34,16 @@ def draw(latency: Latency, shape: int | tuple[int, ...], rng: np.random.Generato
         case Exponential(mean):
             return rng.exponential(mean, shape)
         case Pareto(minimum, alpha):
-            return minimum * (1.0 - rng.random(shape)) ** (-1.0 / alpha)
+            return minimum * np.exp(rng.standard_exponential(shape) / alpha)  # faster than a power, and the same law
         case Empirical(samples):
             return rng.choice(np.asarray(samples, dtype=np.float64), shape)
         case Mixture(parts):
-            weights = np.array([weight for weight, _ in parts])
-            which = rng.choice(len(parts), shape, p=weights / weights.sum())
-            drawn = np.stack([draw(part, shape, rng) for _, part in parts])
-            taken: Samples = np.take_along_axis(drawn, which[np.newaxis], axis=0)[0]
-            return taken
+            parts = tuple(sorted(parts, key=lambda part: -part[0]))  # what is drawn for nothing is the least
+            mixed = draw(parts[0][1], shape, rng)
+            bounds = np.cumsum([weight for weight, _ in parts])
+            which = rng.random(shape) * bounds[-1]
+            for at, (_, part) in enumerate(parts[1:]):
+                mine = (which >= bounds[at]) & (which < bounds[at + 1])
+                mixed[mine] = draw(part, int(mine.sum()), rng)
+            return mixed
     raise TypeError(f"not a latency: {latency!r}")

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bench
+from bench.checkers.registry import MODELS as MODELS_OF_HISTORIES
 from bench.mutation import changed_lines, load_family
 from bench.network import Constant, Exponential, Network
 from bench.params import build_configs
@@ -357,6 +358,7 @@ def test_mutants_are_small_edits_that_import(name: str) -> None:
     names = [mutant.name for mutant in protocol.mutants]
     assert len(set(names)) == len(names)
     checks = {each.name for each in protocol.invariants()} | {"linearizable", "liveness", "no_handler_crash"}
+    checks |= {"convergence", *MODELS_OF_HISTORIES}
     for mutant in protocol.mutants:
         assert 1 <= changed_lines(name, mutant.name) <= 5, mutant.name
         mutated = load_family(name, mutant.name)

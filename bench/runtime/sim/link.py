@@ -30,6 +30,7 @@ class Link:
         "_loss",
         "bandwidth",
         "between_servers",
+        "by_message",
         "constant",
         "cuts",
         "draw",
@@ -72,6 +73,7 @@ class Link:
         self.sent = 0
         self.between_servers = between_servers
         self.watched = watched
+        self.by_message = {name: sampler(delay, rng) for name, delay in network.by_message}
         self.plain = True
         self.settle()
 
@@ -80,7 +82,14 @@ class Link:
         self.loss = max([self._loss, *(loss for loss, _ in self.lossy)])
         self.duplication = max([self._duplication, *(duplication for _, duplication in self.lossy)])
         self.plain = not (
-            self.cuts or self.loss or self.duplication or self.extra or self.fifo or self.bandwidth or self.watched
+            self.cuts
+            or self.loss
+            or self.duplication
+            or self.extra
+            or self.fifo
+            or self.bandwidth
+            or self.watched
+            or self.by_message
         )
 
     def arrivals(self, leave: int, size: int) -> tuple[int, ...]:

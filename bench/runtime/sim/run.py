@@ -24,6 +24,8 @@ from .world import World
 
 SETTLE_LIMIT = 5_000_000_000
 """Virtual ns that a cluster may take to elect its first leader before the load starts without one."""
+CONVERGED_GRAIN = 5_000_000
+"""Virtual ns between two looks at whether servers have become equal; ten times as many after the first 0.5 s."""
 PROBES = 2
 """Operations each client must complete after the heal."""
 
@@ -68,6 +70,7 @@ class Simulation:
         self._probes: set[int] = set()  # operations of the liveness phase under way
         self._wanted: dict[int, int] = {}  # client index -> probes it still has to complete
         self._until = trial.duration
+        self.figures: dict[str, float] = {}
 
     def run(self) -> RunRecord:
         """The whole trial."""
@@ -86,9 +89,10 @@ class Simulation:
                 self.injector.schedule(_shifted(fault, start))
         world.run(start + trial.duration)
         load_end = world.now - start
+        equal = None if world.stopped else self._converge()
         live = "" if world.stopped else self._liveness()
         self.load.abandon(world.now - start)
-        return self._record(load_end, live, time.perf_counter() - began)
+        return self._record(load_end, live, equal, time.perf_counter() - began)
 
     # --- phases ------------------------------------------------------------------------------------------------------
 
@@ -177,6 +181,43 @@ class Simulation:
                 self._probes.discard(operation)
                 self.world.at(self.world.now + 1, lambda: self._again(number))
 
+    # --- convergence -------------------------------------------------------------------------------------------------
+
+    def _converge(self) -> Verdict | None:
+        """Heal everything, ask nothing more, and wait until the servers are equal; None if nobody says what that is.
+
+        The time, the messages and the bytes that it took are kept, also where the protocol does not promise it.
+        """
+        differing, world = self.family.converged, self.world
+        if differing is None:
+            return None
+        self.injector.heal()
+        began, sent = world.now, self._between_servers()
+        world.weighing = True
+        while True:
+            views = {each.name: each.engine.node.inspect() for each in world.servers if each.engine is not None}
+            apart = differing(views)
+            waited = world.now - began
+            if not apart or waited >= self.trial.liveness or world.stopped:
+                break
+            world.run(world.now + (CONVERGED_GRAIN if waited < 100 * CONVERGED_GRAIN else 10 * CONVERGED_GRAIN))
+        world.weighing = False
+        self.figures = {
+            "convergence.messages": float(self._between_servers() - sent),
+            "convergence.bytes": float(world.weighed),
+        }
+        if not apart:
+            self.figures["convergence.after_s"] = waited / 1e9
+        if world.stopped or not self.family.converges(self.server_config):
+            return None
+        reason = f"after {waited / 1e9:g} s without operations and faults, {apart}" if apart else ""
+        return Verdict(name="convergence", verdict="invalid" if apart else "valid", reason=reason)
+
+    def _between_servers(self) -> int:
+        return sum(
+            link.sent for each in self.world.servers for link in each.links.values() if link.between_servers
+        )
+
     # --- liveness ----------------------------------------------------------------------------------------------------
 
     def _liveness(self) -> str:
@@ -226,13 +267,18 @@ class Simulation:
 
     # --- the record --------------------------------------------------------------------------------------------------
 
-    def _record(self, load_end: int, dead: str, took: float) -> RunRecord:
+    def _record(self, load_end: int, dead: str, equal: Verdict | None, took: float) -> RunRecord:
         world, start = self.world, self.started
         violated = {violation.name for violation in world.violations}
+        for invariant in world.invariants:
+            measured: dict[str, float] = getattr(invariant, "figures", dict)()
+            self.figures |= {f"{invariant.name}.{name}": value for name, value in measured.items()}
         verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
         names = [invariant.name for invariant in world.invariants]
         verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]
         crashed = "; ".join(world.handler_crashes[:3])
+        if equal is not None:
+            verdicts.append(equal)
         verdicts.append(Verdict(name="no_handler_crash", verdict="invalid" if crashed else "valid", reason=crashed))
         if violated:
             verdicts.append(Verdict(name="liveness", verdict="unknown", reason="stopped at a violation"))
@@ -266,6 +312,7 @@ class Simulation:
                 )
                 for machine in world.servers
             },
+            figures=self.figures,
             took_s=took,
         )
 

@@ -55,7 +55,9 @@ class Wires(Services):
         if self._codecs is not None:
             message = self._through_codec(link.target, message)
         name, target = type(message).__name__, link.target
-        arrivals = link.arrivals(leave, size_of(message) if link.bandwidth else 0)
+        slower = link.by_message.get(name)
+        begin = leave if slower is None else leave + slower()
+        arrivals = link.arrivals(begin, size_of(message) if link.bandwidth else 0)
         for arrival in arrivals:
             number = next(self._sequence)
             heappush(self._heap, (arrival, number, DELIVER, target, source, message))

@@ -74,6 +74,7 @@ class World(Wires):
         self.events = 0  # heap entries that did something: not timers that were cancelled or put off
         self.emitted: list[tuple[int, str, Any]] = []
         self.handler_crashes: list[str] = []
+        self.weighing, self.weighed = False, 0  # bytes sent between servers, while somebody wants to know
         self.fences: list[tuple[str, str]] = []
         self.on_reply = on_reply
         self.on_fence: Callable[[str], None] = lambda node: self.crash(self.machines[node])
@@ -338,6 +339,8 @@ class World(Wires):
                     continue
                 link = self.link(machine, to)
             link.sent += 1
+            if self.weighing and link.between_servers:
+                self.weighed += size_of(message)
             if link.plain:
                 delay = link.constant
                 if delay < 0:

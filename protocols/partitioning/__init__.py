@@ -1,0 +1,1 @@
+"""Partitioning: which of many nodes keeps which key."""
