@@ -94,7 +94,19 @@ class Ring:
         tokens, owners: the ring: ascending tokens, and the index of the node that each is of.
     """
 
-    __slots__ = ("_known", "_points", "allocate", "nodes", "owners", "tokens", "vnodes", "weights", "zones")
+    __slots__ = (
+        "_known",
+        "_points",
+        "_shift",
+        "_starts",
+        "allocate",
+        "nodes",
+        "owners",
+        "tokens",
+        "vnodes",
+        "weights",
+        "zones",
+    )
 
     def __init__(
         self,
@@ -139,6 +151,8 @@ class Ring:
     def _set(self, tokens: Hashes, owners: Indices) -> None:
         self.tokens, self.owners = tokens, owners
         self._points: list[int] | None = None
+        self._starts: Indices | None = None
+        self._shift = np.uint64(63)
         self._known: dict[int, tuple[str, ...]] = {}
 
     # --- where a key lives -------------------------------------------------------------------------------------------
@@ -201,13 +215,25 @@ class Ring:
         return self.replica_table(n)[self.places_of(hashes)]
 
     def places_of(self, hashes: Hashes) -> Indices:
-        """The index of the token that each key belongs to."""
-        # Ascending needles find what they need in the cache; sorting them costs less than that saves.
-        order = np.argsort(hashes) if len(hashes) > 4096 else np.arange(len(hashes))
-        found = np.searchsorted(self.tokens, hashes[order], side="left")
-        found[found == len(self.tokens)] = 0  # beyond the last token the ring begins again
-        places = np.empty(len(hashes), np.int64)
-        places[order] = found
+        """The index of the token that each key belongs to.
+
+        The leading bits of a hash say where to begin: about one token shares them, so a step or two finds the place,
+        where a binary search over a large ring would miss the cache at each of its eighteen.
+        """
+        if self._starts is None:
+            bits = min(22, max(1, len(self.tokens).bit_length()))
+            self._shift = np.uint64(64 - bits)
+            edges = np.arange(1 << bits, dtype=np.uint64) << self._shift
+            self._starts = np.searchsorted(self.tokens, edges, side="left")
+        places: Indices = self._starts[(hashes >> self._shift).astype(np.int64)]
+        going = np.arange(len(hashes))
+        while len(going):
+            at = places[going]
+            short = at < len(self.tokens)
+            short[short] = self.tokens[at[short]] < hashes[going[short]]
+            going = going[short]
+            places[going] += 1
+        places[places == len(self.tokens)] = 0  # beyond the last token the ring begins again
         return places
 
     def replica_table(self, n: int) -> Indices:
