@@ -9,6 +9,7 @@ from .family import Family
 MODULES: dict[str, str] = {
     "raft": "protocols.consensus.raft",
     "null": "protocols.null",
+    "partitioned": "protocols.partitioning.store",
 }
 
 
