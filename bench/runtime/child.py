@@ -22,7 +22,7 @@ from protocols.node import (
 from .image import APPEND, COMPACT, DELETE, PUT, RESET, TRUNCATE
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .root import Root
     from .world import TimerId
 
 
@@ -51,7 +51,7 @@ class Child:
         "timers",
     )
 
-    def __init__(self, engine: Engine, parent: Engine | Child, path: str, name: str, node: Node) -> None:
+    def __init__(self, engine: Root, parent: Root | Child, path: str, name: str, node: Node) -> None:
         self.engine = engine
         self.parent = parent
         self.path = path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from .root import Root
 
 TimerId = Any
 """A root timer without key is its name; any other is (path, name, key)."""
@@ -26,11 +26,11 @@ class World(Protocol):
         """That node's TrueTime interval, ns."""
         ...
 
-    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
+    def arm(self, engine: Root, timer: TimerId, delay: int) -> None:
         """Call ``engine.fire(timer)`` after ``delay`` ns of its monotonic clock; replaces a pending one."""
         ...
 
-    def disarm(self, engine: Engine, timer: TimerId) -> None:
+    def disarm(self, engine: Root, timer: TimerId) -> None:
         """Forget a timer."""
         ...
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from bench.faults.spec import Crash, FaultRecord
-from bench.runtime.ray import session as session_module
+from bench.runtime.ray import liverun as liverun_module
 from bench.runtime.ray.session import RaySession
 from bench.trial import Trial
 from bench.workload.spec import Workload
@@ -68,7 +68,7 @@ def test_restart_by_ray_beside_the_supervisor(
     started: list[float] = []
     for seed in range(1, rounds + 1):
         for way in WAYS:
-            monkeypatch.setattr(session_module, "MOST_SPARES", way.spares)
+            monkeypatch.setattr(liverun_module, "MOST_SPARES", way.spares)
             for fault in kill_each(ray_session, way, seed):
                 assert fault.end is not None
                 took[way.name].append((fault.end - fault.start) / 1e9)

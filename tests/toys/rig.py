@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
-from bench.runtime.engine import EMIT, FENCE, REPLY, Engine
+from bench.runtime.engine import Engine
+from bench.runtime.root import EMIT, FENCE, REPLY
 from bench.runtime.sim.disk import SimDisk
 from bench.runtime.world import TimerId
 from protocols.node import Node

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .bare import Part, Ping
-from .pool import answers
 from .raylink import dump_handle, load_handle
+from .seat import answers
 
 if TYPE_CHECKING:
     from .session import RaySession

@@ -25,7 +25,7 @@ from .hostclock import clock_id, monotonic_ns
 from .offsets import DRIFT, Estimate, Exchange, estimate
 
 if TYPE_CHECKING:
-    from .pool import Seat
+    from .seat import Seat
 
 PERIOD_S = 0.1
 """Seconds between two questions to each machine."""
@@ -272,7 +272,7 @@ class Clocks:
         Raises:
             HarnessError: there is none.
         """
-        from .pool import answers
+        from .seat import answers
 
         seat = self._target(name)
         if seat is None:

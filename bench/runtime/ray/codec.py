@@ -105,11 +105,15 @@ def read_hello(body: bytes) -> Hello:
         raise BadFrame(f"not a hello: {error}") from error
 
 
-def encode_entries(entries: list[Entry]) -> tuple[int, bytes]:
-    """(kind, body) of a frame that carries these messages, in their order."""
-    for _, _, message in entries:
-        if type(message) is Scoped:
-            return SCOPED, _encode([_scoped(entry) for entry in entries])
+def encode_entries(entries: list[Entry], scoped: bool = True) -> tuple[int, bytes]:
+    """(kind, body) of a frame that carries these messages, in their order.
+
+    ``scoped``: there may be some between children among them.
+    """
+    if scoped:
+        for _, _, message in entries:
+            if type(message) is Scoped:
+                return SCOPED, _encode([_scoped(entry) for entry in entries])
     return PLAIN, _encode(entries)
 
 

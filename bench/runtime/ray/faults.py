@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from heapq import heappop, heappush
-from itertools import count
-from random import Random
-from typing import Any
+from collections.abc import Mapping
 
 from protocols.node import AddServer, RemoveServer
 
 from ...faults import spec
-from ...faults.notation import format_fault
-from ...faults.spec import SIM_ONLY, Fault, FaultRecord
-from ...faults.targets import HOST, partition_groups, resolve
-from ...network.latency import Latency
+from ...faults.spec import Fault
+from .conditions import ConditionFaults
 from .hostclock import monotonic_ns
-from .orders import Conditions, Event, LinkTrouble, NodeTrouble
-from .pool import DutyCycle, Seat
-from .slots import Hit, Slot, how
+from .orders import Event
+from .seat import DutyCycle, Seat
+from .slots import Hit, how
 from .supervisor import Supervisor
-
-Pair = tuple[str, str]
 
 BOOT_AHEAD = 15_000_000
 """ns by which a restart is ordered before it is due."""
@@ -31,54 +22,16 @@ RETRY = 20_000_000
 BY_RAY = "Ray restarts a killed process at once, however long that takes: the scheduled down time did not apply"
 
 
-class Injector:
-    """Fires faults at their times (ns of CLOCK_MONOTONIC), records them, and undoes what is left of them at the end."""
+class Injector(ConditionFaults):
+    """Fires faults at their times, records them, and undoes what is left of them at the end."""
 
     def __init__(self, supervisor: Supervisor, seed: int, zones: Mapping[str, tuple[str, ...]]) -> None:
-        self.supervisor = supervisor
-        self.rng = Random(f"{seed}/faults")
-        self.zones = dict(zones)
-        self.records: list[dict[str, Any]] = []
-        self.over = False
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
-        self._sequence = count()
-        self._undo: dict[int, Callable[[], None]] = {}
-        self._owner: dict[str, int] = {}  # who is down -> the fault that brought it down
-        self._pending: set[int] = set()  # faults whose victims wait for processes to be created
-        self._cuts: Counter[Pair] = Counter()
-        self._extra: dict[Pair, list[Latency]] = {}
-        self._lossy: dict[Pair, list[spec.LossyLink]] = {}
-        self._paused: dict[str, set[int]] = {}  # nodes of processes that go on -> the faults that pause them
+        super().__init__(supervisor, seed, zones)
         self._stopped: dict[Seat, set[int]] = {}  # processes -> the faults that stop them
-        self._slow: dict[str, list[float]] = {}
         self._duty: dict[str, DutyCycle] = {}
-        self._slow_disk: Counter[str] = Counter()
-        self._full: Counter[str] = Counter()
-        self._offset: Counter[str] = Counter()
-        self._ppm: dict[str, list[float]] = {}
-        supervisor.troubles = self.conditions
         supervisor.on_event = self._on_event
 
     # --- time --------------------------------------------------------------------------------------------------------
-
-    def at(self, when: int, call: Callable[[], None]) -> None:
-        """Call it at ``when``, from :meth:`run`."""
-        heappush(self._heap, (when, next(self._sequence), call))
-
-    def schedule(self, fault: Fault, start: int) -> None:
-        """Fire it at its time after ``start``."""
-        self.at(start + fault.at, lambda: self.fire(fault))
-
-    def run(self, until: int, progress: Callable[[int], None] | None = None) -> None:
-        """Do what is due, as it becomes due, up to ``until``."""
-        while (now := monotonic_ns()) < until:
-            if self._heap and self._heap[0][0] <= now:
-                heappop(self._heap)[2]()
-                continue
-            if progress is not None:
-                progress(now)
-            upcoming = min(until, self._heap[0][0]) if self._heap else until
-            self.supervisor.wait(min(upcoming - now, 250_000_000) / 1e9)
 
     def heal(self) -> None:
         """Undo everything that is still in force, boot whatever is down, and fire nothing any more."""
@@ -88,140 +41,26 @@ class Injector:
         for number in sorted(self._undo, key=lambda number: (self.records[number]["kind"] != "pause", number)):
             self._finish(number)
         self.supervisor.boot([*self.supervisor.servers, *self.supervisor.clients])
-        for number in self._pending - {-1}:
+        for number in self.pending - {-1}:
             self.records[number]["end"] = monotonic_ns()
             self._note_restart(number, list(self.records[number]["targets"]))
-        self._pending.clear()
-
-    def results(self, start: int) -> list[FaultRecord]:
-        """What fired; times from ``start``."""
-        return [
-            FaultRecord(
-                kind=record["kind"],
-                targets=record["targets"],
-                start=record["start"] - start,
-                end=None if record["end"] is None else record["end"] - start,
-                detail=record["detail"],
-                how=record["how"],
-                note=record["note"],
-                respawned=None if record["respawned"] is None else record["respawned"] - start,
-            )
-            for record in self.records
-        ]
-
-    def conditions(self, slot: Slot, version: int) -> Conditions:
-        """The faults in force that concern one host."""
-        links: dict[str, dict[str, LinkTrouble]] = {}
-        for source, target in sorted({*self._cuts, *self._extra, *self._lossy}):
-            if source in slot.nodes or target in slot.nodes:
-                trouble = self._link((source, target))
-                if trouble != LinkTrouble():
-                    links.setdefault(source, {})[target] = trouble
-        nodes = {name: self._node(slot, name) for name in slot.nodes}
-        return Conditions(
-            version, links, {name: trouble for name, trouble in nodes.items() if trouble != NodeTrouble()}
-        )
-
-    def _link(self, pair: Pair) -> LinkTrouble:
-        lossy = self._lossy.get(pair, ())
-        return LinkTrouble(
-            cut=self._cuts[pair] > 0,
-            loss=max((each.loss for each in lossy), default=0.0),
-            duplication=max((each.duplication for each in lossy), default=0.0),
-            extra=tuple(self._extra.get(pair, ())),
-        )
-
-    def _node(self, slot: Slot, name: str) -> NodeTrouble:
-        by_signal = slot.alone and (slot.seat is None or slot.seat.here)
-        return NodeTrouble(
-            paused=bool(self._paused.get(name)),
-            slow=1.0 if by_signal else max(self._slow.get(name) or (1.0,)),
-            slow_disk=self._slow_disk[name],
-            disk_full=self._full[name] > 0,
-            clock_offset=self._offset[name],
-            clock_rate=1 + sum(self._ppm.get(name, ())) / 1e6,
-        )
-
-    # --- firing ------------------------------------------------------------------------------------------------------
-
-    def fire(self, fault: Fault) -> None:
-        """Do it now; those of the simulator alone do nothing."""
-        if self.over or isinstance(fault, SIM_ONLY):
-            return
-        method = getattr(self, "_fire_" + str(type(fault).__struct_config__.tag).replace("-", "_"))
-        method(fault)
-
-    def _names(self, target: str) -> list[str]:
-        supervisor = self.supervisor
-        everybody = (*supervisor.servers, *supervisor.clients)
-        return list(
-            resolve(
-                target,
-                rng=self.rng,
-                servers=supervisor.servers,
-                clients=supervisor.clients,
-                up=[name for name in everybody if name not in supervisor.down],
-                leader=supervisor.leader() if target.removeprefix(HOST) in ("leader", "follower") else None,
-                zones=self.zones,
-                shares=lambda server: supervisor.where[server].nodes,
-            )
-        )
-
-    def _up(self, names: list[str]) -> list[str]:
-        return [name for name in names if name not in self.supervisor.down]
-
-    def _record(
-        self,
-        fault: Fault,
-        names: list[str],
-        length: int | None,
-        undo: Callable[[], None],
-        start: int = 0,
-        how: str = "",
-    ) -> int:
-        """Note the fault, and undo it ``length`` ns after it began (never, if None); its number."""
-        number = len(self.records)
-        start = start or monotonic_ns()
-        self._undo[number] = undo
-        tag = str(type(fault).__struct_config__.tag)
-        self.records.append(
-            {
-                "kind": tag,
-                "targets": tuple(names),
-                "start": start,
-                "end": None,
-                "detail": format_fault(fault),
-                "how": how,
-                "note": "",
-                "respawned": None,
-            }
-        )
-        if length is not None:
-            self.at(start + length, lambda: self._finish(number))
-        return number
-
-    def _finish(self, number: int) -> None:
-        undo = self._undo.pop(number, None)
-        if undo is not None:
-            undo()
-            if number not in self._pending and self.records[number]["end"] is None:
-                self.records[number]["end"] = monotonic_ns()
+        self.pending.clear()
 
     def _boot(self, names: list[str], number: int = -1, at: int = 0) -> None:
         """Boot those that the fault of that number has killed, at ``at`` or as soon as processes are there for them.
 
         What has been down for another fault stays so. Nothing else waits for it.
         """
-        mine = [name for name in names if self._owner.get(name) == number]
+        mine = [name for name in names if self.owner.get(name) == number]
         if not self.over and not self.supervisor.can_boot(mine):
-            self._pending.add(number)
+            self.pending.add(number)
             self.at(monotonic_ns() + RETRY, lambda: self._boot(names, number))
             return
         if not mine:
             return
-        self._pending.discard(number)
+        self.pending.discard(number)
         for name in mine:
-            del self._owner[name]
+            del self.owner[name]
         booted = self.supervisor.boot(mine, at)
         if number >= 0:
             self.records[number]["end"] = booted
@@ -268,9 +107,9 @@ class Injector:
             if (duty := self._duty.pop(name, None)) is not None:
                 duty.stop()
         # a stopped process dies as any other, and the next one runs: a node that shares its process, likewise
-        woken = [name for name in up if self._paused.pop(name, None)]
+        woken = [name for name in up if self.troubles.paused.pop(name, None)]
         hit = self.supervisor.kill(names)
-        self._owner.update(dict.fromkeys(up, number))
+        self.owner.update(dict.fromkeys(up, number))
         if woken:
             self.supervisor.impose()
         return hit
@@ -278,7 +117,7 @@ class Injector:
     def _boot_restarted(self, hit: Hit, number: int) -> None:
         """Where Ray restarts processes, their nodes boot as soon as it has."""
         if self.supervisor.by_ray and hit.processes:
-            self._pending.add(number)
+            self.pending.add(number)
             self.at(monotonic_ns(), lambda: self._boot(hit.processes, number))
 
     def _fire_crash(self, fault: spec.Crash) -> None:
@@ -344,7 +183,7 @@ class Injector:
             for name in slot.nodes:
                 if name in names:
                     logical.append(name)
-                    self._paused.setdefault(name, set()).add(number)
+                    self.troubles.paused.setdefault(name, set()).add(number)
         if logical:
             self.supervisor.impose()
 
@@ -355,7 +194,7 @@ class Injector:
                     del self._stopped[seat]
                     self.supervisor.resume(seat)
             for name in logical:
-                self._paused.get(name, set()).discard(number)
+                self.troubles.paused.get(name, set()).discard(number)
             if logical:
                 self.supervisor.impose()
 
@@ -365,12 +204,12 @@ class Injector:
         """Overlapping ones do not multiply: the slowest counts."""
         names = self._up(self._names(fault.target))
         for name in names:
-            self._slow.setdefault(name, []).append(fault.factor)
+            self.troubles.slow.setdefault(name, []).append(fault.factor)
         self._set_speeds(names)
 
         def undo() -> None:
             for name in names:
-                self._slow[name].remove(fault.factor)
+                self.troubles.slow[name].remove(fault.factor)
             self._set_speeds(names)
 
         self._record(fault, names, fault.length, undo)
@@ -382,7 +221,7 @@ class Injector:
             if duty is not None:
                 duty.stop()
             slot = self.supervisor.where[name]
-            factor = max(self._slow.get(name) or (1.0,))
+            factor = max(self.troubles.slow.get(name) or (1.0,))
             if not slot.alone or slot.seat is None or not slot.seat.here:
                 logical = True
             elif factor > 1 and slot.up:
@@ -396,112 +235,3 @@ class Injector:
         for name in names:
             self.supervisor.tell(name, "admin", name, request)
         self._record(fault, names, 0, lambda: None)
-
-    # --- links -------------------------------------------------------------------------------------------------------
-
-    def _cut(self, fault: Fault, names: list[str], pairs: list[Pair], length: int) -> None:
-        start = monotonic_ns()
-        self._cuts.update(pairs)
-        self.supervisor.impose()
-
-        def undo() -> None:
-            self._cuts.subtract(pairs)
-            self.supervisor.impose()
-
-        self._record(fault, names, length, undo, start)
-
-    def _fire_partition(self, fault: spec.Partition) -> None:
-        self._split(fault, self.supervisor.clients)
-
-    def split_servers(self, fault: spec.Partition) -> None:
-        """A partition among the servers only; clients still reach all of them."""
-        self._split(fault, ())
-
-    def _split(self, fault: spec.Partition, clients: tuple[str, ...]) -> None:
-        names = self._names(fault.target)
-        pairs = partition_groups(fault.shape, names, list(self.supervisor.servers), list(clients), self.rng)
-        self._cut(fault, names, sorted(pairs), fault.length)
-
-    def _fire_retry_storm(self, fault: spec.RetryStorm) -> None:
-        clients, servers = self.supervisor.clients, self.supervisor.servers
-        pairs = [pair for client in clients for server in servers for pair in ((client, server), (server, client))]
-        self._cut(fault, list(clients), pairs, fault.length)
-
-    def _links_of(self, names: list[str]) -> list[Pair]:
-        servers = set(self.supervisor.servers)
-        everybody = (*self.supervisor.servers, *self.supervisor.clients)
-        return [
-            pair
-            for name in names
-            for other in everybody
-            if other != name and (name in servers or other in servers)
-            for pair in ((name, other), (other, name))
-        ]
-
-    def _fire_slow_link(self, fault: spec.SlowLink) -> None:
-        names = self._names(fault.target)
-        self._trouble_links(fault, names, self._extra, fault.extra, fault.length)
-
-    def _fire_lossy_link(self, fault: spec.LossyLink) -> None:
-        names = self._names(fault.target)
-        self._trouble_links(fault, names, self._lossy, fault, fault.length)
-
-    def _trouble_links(
-        self, fault: Fault, names: list[str], table: dict[Pair, list[Any]], what: Any, length: int
-    ) -> None:
-        start = monotonic_ns()
-        pairs = self._links_of(names)
-        for pair in pairs:
-            table.setdefault(pair, []).append(what)
-        self.supervisor.impose()
-
-        def undo() -> None:
-            for pair in pairs:
-                table[pair].remove(what)
-            self.supervisor.impose()
-
-        self._record(fault, names, length, undo, start)
-
-    # --- disks and clocks --------------------------------------------------------------------------------------------
-
-    def _counted(self, fault: Fault, names: list[str], table: Counter[str], amount: int, length: int) -> None:
-        start = monotonic_ns()
-        for name in names:
-            table[name] += amount
-        self.supervisor.impose()
-
-        def undo() -> None:
-            for name in names:
-                table[name] -= amount
-            self.supervisor.impose()
-            if table is self._full:
-                where = self.supervisor.where  # those that died of it, in processes that live
-                self.supervisor.boot([name for name in names if name not in self._owner and where[name].up])
-
-        self._record(fault, names, length, undo, start)
-
-    def _fire_slow_disk(self, fault: spec.SlowDisk) -> None:
-        self._counted(fault, self._names(fault.target), self._slow_disk, fault.extra, fault.length)
-
-    def _fire_full_disk(self, fault: spec.FullDisk) -> None:
-        self._counted(fault, self._up(self._names(fault.target)), self._full, 1, fault.length)
-
-    def _fire_clock_jump(self, fault: spec.ClockJump) -> None:
-        names = self._names(fault.target)
-        for name in names:
-            self._offset[name] += fault.offset
-        self.supervisor.impose()
-        self._record(fault, names, 0, lambda: None)
-
-    def _fire_clock_drift(self, fault: spec.ClockDrift) -> None:
-        names = self._names(fault.target)
-        for name in names:
-            self._ppm.setdefault(name, []).append(fault.ppm)
-        self.supervisor.impose()
-
-        def undo() -> None:
-            for name in names:
-                self._ppm[name].remove(fault.ppm)
-            self.supervisor.impose()
-
-        self._record(fault, names, fault.length, undo)

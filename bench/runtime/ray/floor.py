@@ -20,8 +20,8 @@ from ...trial import DelayError, Floor, Trial
 from ...workload.spec import PRESETS, Workload
 from .bare import LinkOrder
 from .bare_log import ClientsOrder, LogOrder
-from .pool import Seat, answers
 from .precision import DelayOrder, TimerOrder
+from .seat import Seat, answers
 
 if TYPE_CHECKING:
     from .session import RaySession

@@ -141,10 +141,11 @@ class Generator:
             elif all(left <= 0 for left in self._wanted.values()):
                 self._served.set()
         elif self._closed_loop and now < self._duration:
-            if self._clients[client].engine is None:
+            node = self._clients[client]
+            if node.engine is None:
                 self._again(client)
-            else:
-                self._begin(client, now, now)
+            elif not self._over and (begun := self.load.start(client, now, now)) is not None:
+                self._hand_over(node, *begun)
 
     def refused(self, operation: int) -> None:
         """The client died before it took the operation up."""

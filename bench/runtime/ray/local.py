@@ -16,6 +16,7 @@ import msgspec
 from protocols.node import Node
 
 from ..engine import Engine
+from ..root import Root
 from ..sim.clock import EPOCH, Clock
 from ..world import TimerId
 from .alarm import Alarm
@@ -27,7 +28,8 @@ from .records import thaw
 from .storage import Wal, append_note, read_notes
 from .trust import Trust
 
-MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED = range(7)
+MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED, SYNCED, SEALED = range(8)
+"""What arrives at a node."""
 
 LIVES, TURNS, TO_SERVERS, TO_CLIENTS, FRAMES, BYTES, FSYNCS, DROPPED, CPU, RECOVERED, TORN, CORRUPT = range(12)
 OVERFLOWED = 12
@@ -210,7 +212,7 @@ class LocalNode:
 
     def hold(self, kind: int, a: Any, b: Any) -> None:
         """Keep what arrived while paused; messages only as far as a stopped process' socket would."""
-        if kind == MESSAGE:
+        if kind in (MESSAGE, SEALED):
             if self._held > BUFFER_LIMIT:
                 self.counters[DROPPED] += 1
                 self.counters[OVERFLOWED] += 1
@@ -322,7 +324,7 @@ class LocalNode:
         """See :class:`bench.runtime.engine.World`."""
         return self.clock.interval(monotonic_ns())
 
-    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
+    def arm(self, engine: Root, timer: TimerId, delay: int) -> None:
         """See :class:`bench.runtime.engine.World`. Alarms of timers since put off find another deadline."""
         if self.clock.rate != 1.0:
             delay = self.clock.true_delay(delay)
@@ -331,7 +333,7 @@ class LocalNode:
         self.deadlines[timer] = deadline = monotonic_ns() + delay
         self._alarm.timer(delay, deadline, self, engine, timer)
 
-    def disarm(self, engine: Engine, timer: TimerId) -> None:
+    def disarm(self, engine: Root, timer: TimerId) -> None:
         """See :class:`bench.runtime.engine.World`."""
         self.deadlines.pop(timer, None)
 

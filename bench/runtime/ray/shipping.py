@@ -159,7 +159,7 @@ def _by_value() -> None:
 def _everywhere(
     function: Callable[..., Any], nodes: Iterable[str], names: Mapping[str, str], arguments: tuple[Any, ...], what: str
 ) -> dict[str, Any]:
-    from .pool import answers
+    from .seat import answers
 
     refs = {f"the machine {names[node]}": (node, _on(function, node).remote(*arguments)) for node in nodes}
     found = answers({name: ref for name, (_, ref) in refs.items()}, LOOK_S, what)

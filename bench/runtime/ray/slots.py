@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ...workload.generator import Part
-from .pool import Seat
+from .seat import Seat
 
 
 class Slot:

@@ -17,11 +17,12 @@ from protocols.node import Node
 from ...mutation import find_mutant, load_family
 from ...params import build_configs
 from ..child import Scoped
-from ..engine import FENCE, REPLY, DiskFull, Engine
+from ..engine import DiskFull, Engine
+from ..root import FENCE, REPLY
 from .alarm import Alarm
-from .codec import Sealed
+from .codec import Entry, Sealed
 from .generator import Generator
-from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SYNCED, TIMER, LocalNode
+from .local import ADMIN, DISCONNECT, DROPPED, FENCED, FSYNCS, MESSAGE, REQUEST, SEALED, SYNCED, TIMER, LocalNode
 from .orders import Conditions, Event, NodeTrouble, Plan
 from .saving import history_file
 from .storage import append_note
@@ -56,7 +57,7 @@ class Stage:
         self._alarm = alarm
         self._loop = asyncio.get_running_loop()
         self._conditions = Conditions()
-        self._inbox: list[tuple[LocalNode, int, Any, Any]] = []
+        self._inbox: list[tuple[int, Any, Any]] = []  # messages as they come; of other kinds (-kind, node, (a, b))
         self._ticking = False
         self._answering: LocalNode | None = None  # the client whose answers reach the load now
         self._alone = len(plan.nodes) == 1 and not plan.generate and not plan.early
@@ -66,6 +67,9 @@ class Stage:
         self._broken = False
         self._saving = False
         self.family, kind = self._make_nodes()
+        self._names = (*plan.servers, *plan.clients)
+        self._numbers = {name: number for number, name in enumerate(self._names)}
+        self._by_number = {node.number: node for node in self.nodes.values()}
         self.wires = Wires(plan, machine, alarm, kind, self.nodes, self.arrive, self.arrive_all)
         if plan.generate:
             functions = self.family.functions
@@ -126,13 +130,17 @@ class Stage:
 
     def _forget(self, node: LocalNode) -> None:
         """What had arrived for the last life and was not handled dies with it, as in the buffers of a dead process."""
-        mine = [each for each in self._inbox if each[0] is node]
+        mine = [each for each in self._inbox if self._whose(each) is node]
         if mine:
-            self._inbox[:] = [each for each in self._inbox if each[0] is not node]
-            node.counters[DROPPED] += sum(each[1] == MESSAGE for each in mine)
-            for _, kind, operation, _ in mine:
-                if kind == REQUEST and self.generator is not None:
-                    self.generator.refused(operation)
+            self._inbox[:] = [each for each in self._inbox if self._whose(each) is not node]
+            node.counters[DROPPED] += sum(first >= 0 or -first == SEALED for first, _, _ in mine)
+            for kind, _, what in mine:
+                if -kind == REQUEST and self.generator is not None:
+                    self.generator.refused(what[0])
+
+    def _whose(self, arrival: tuple[int, Any, Any]) -> LocalNode:
+        first, target, _ = arrival
+        return self._by_number[target] if first >= 0 else target
 
     def close(self) -> None:
         """Leave: nothing moves any more, and nothing of the trial is left in this process."""
@@ -165,13 +173,13 @@ class Stage:
 
     def arrive(self, node: LocalNode, kind: int, a: Any, b: Any) -> None:
         """Something arrived for a node: it is handled in the next tick, together with whatever else arrives by then."""
-        self._inbox.append((node, kind, a, b))
+        self._inbox.append((self._numbers[a], node.number, b) if kind == MESSAGE else (-kind, node, (a, b)))
         if not self._ticking:
             self._ticking = True
             self._loop.call_soon(self._tick)
 
-    def arrive_all(self, batch: list[tuple[LocalNode, int, Any, Any]]) -> None:
-        """As :meth:`arrive`, for many."""
+    def arrive_all(self, batch: list[Entry]) -> None:
+        """As :meth:`arrive`, for many messages, each from and for a node by its number."""
         self._inbox += batch
         if not self._ticking:
             self._ticking = True
@@ -190,54 +198,87 @@ class Stage:
             self._failed(node, error)
 
     def _tick(self) -> None:
-        inbox = self._inbox
-        generator = self.generator
+        inbox, generator = self._inbox, self.generator
+        batch = inbox[:MOST]
+        del inbox[:MOST]
         touched: list[LocalNode] = []
-        handled = 0
-        for node, kind, a, b in inbox:
-            handled += 1
-            engine = node.engine
-            if engine is None:
-                node.counters[DROPPED] += 1
-                if kind == REQUEST and generator is not None:
-                    generator.refused(a)
+        names, nodes = self._names, self._by_number
+        there, engine = -1, None  # who has had the last turn, and can have another
+        for source, target, what in batch:
+            if source < 0:
+                there = -1
+                if self._ready(touched, target, -source, *what):
+                    self._turn(target, -source, *what)
                 continue
-            if node.paused:
-                node.hold(kind, a, b)
-                continue
-            if not node.touched:
-                node.touched = True
-                touched.append(node)
+            if target != there:  # what follows need not be looked up again for a run of messages to one node
+                node = nodes[target]
+                if not self._ready(touched, node, MESSAGE, names[source], what):
+                    there = -1
+                    continue
+                engine, there = node.engine, target
+            assert engine is not None
             try:
-                if kind == MESSAGE:
-                    if type(b) is Sealed:
-                        _receive_sealed(node, engine, a, b)
-                    else:
-                        engine.receive(a, b)
-                elif kind == REQUEST:
-                    engine.request(a, b)
-                elif kind == TIMER:
-                    if node.deadlines.get(a) != b:
-                        continue  # cancelled or put off since
-                    del node.deadlines[a]
-                    engine.fire(a)
-                elif kind == SYNCED:
-                    if b[0] is engine:
-                        engine.synced(a)
-                elif kind == DISCONNECT:
-                    engine.disconnected(a)
-                elif kind == ADMIN:
-                    engine.admin(a)
-                elif kind == FENCED:
-                    engine.fenced(a)
+                engine.receive(names[source], what)
             except Exception as error:
                 self._failed(node, error)
+                there = -1
                 continue
-            if generator is not None and engine.outs:
+            if engine.outs and generator is not None:
                 self._answer(node, engine)
-            if handled >= MOST:
-                break
-        del inbox[:handled]
+                there = -1
+        self._end(touched)
+        self._ticking = bool(inbox)
+        if inbox:
+            self._loop.call_soon(self._tick)
+        elif self.wires.unhandled:
+            self.wires.drained()
+
+    def _ready(self, touched: list[LocalNode], node: LocalNode, kind: int, a: Any, b: Any) -> bool:
+        """Whether the node can handle what has arrived for it now; it is among those touched then."""
+        if node.engine is None:
+            node.counters[DROPPED] += 1
+            if kind == REQUEST and self.generator is not None:
+                self.generator.refused(a)
+            return False
+        if node.paused:
+            node.hold(kind, a, b)
+            return False
+        if not node.touched:
+            node.touched = True
+            touched.append(node)
+        return True
+
+    def _turn(self, node: LocalNode, kind: int, a: Any, b: Any) -> None:
+        """A turn of the node that is no plain message."""
+        engine = node.engine
+        assert engine is not None
+        try:
+            if kind == SEALED:
+                _receive_sealed(node, engine, a, b)
+            elif kind == REQUEST:
+                engine.request(a, b)
+            elif kind == TIMER:
+                if node.deadlines.get(a) != b:
+                    return  # cancelled or put off since
+                del node.deadlines[a]
+                engine.fire(a)
+            elif kind == SYNCED:
+                if b[0] is engine:
+                    engine.synced(a)
+            elif kind == DISCONNECT:
+                engine.disconnected(a)
+            elif kind == ADMIN:
+                engine.admin(a)
+            elif kind == FENCED:
+                engine.fenced(a)
+        except Exception as error:
+            self._failed(node, error)
+            return
+        if engine.outs and self.generator is not None:
+            self._answer(node, engine)
+
+    def _end(self, touched: list[LocalNode]) -> None:
+        """End the batch of these nodes: what they have to say leaves, or waits for the disk."""
         send = self.wires.send
         for node in touched:
             node.touched = False
@@ -259,11 +300,6 @@ class Stage:
         self.wires.flush()
         if self._to_sync:
             self._sync_here()
-        self._ticking = bool(inbox)
-        if inbox:
-            self._loop.call_soon(self._tick)
-        elif self.wires.unhandled:
-            self.wires.drained()
 
     def _answer(self, node: LocalNode, engine: Engine) -> None:
         """Let a client's answers reach the load at once, so that the next operation is part of this tick."""
@@ -271,12 +307,17 @@ class Stage:
         if engine.synced_turn > node.wal.durable_turn and not self.plan.unchecked:
             self._premature(node, engine.synced_turn, node.wal.durable_turn)
             return
+        reply = self.generator.reply
         self._answering = node
         self._patience = MOST  # a client that answers without asking anybody must not keep us here for ever
-        while engine.outs and node.engine is engine:
-            outs, engine.outs = engine.outs, []
+        while (outs := engine.outs) and node.engine is engine:
+            engine.outs = []
             engine.mark_out = 0
-            self._hand_out(node, outs)
+            for kind, what, value in outs:
+                if kind == REPLY:
+                    reply(what, value)
+                elif kind == FENCE:
+                    self.events.put_nowait(Event("fence", what, node.name))
         self._answering = None
 
     def _hand_out(self, node: LocalNode, outs: list[tuple[int, Any, Any]]) -> None:

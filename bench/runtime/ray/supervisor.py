@@ -1,14 +1,12 @@
-"""Who runs where: gives a trial's nodes to host processes, kills, restarts and asks them. Every wait is bounded."""
+"""Gives a trial's nodes to host processes, kills and restarts them. Every wait is bounded."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
 import msgspec
 
@@ -17,39 +15,31 @@ from protocols.family import Family
 from ...errors import HarnessError
 from ...faults.targets import zones_of
 from ...trial import Trial
-from ...workload.generator import split
 from .clocks import Clocks
+from .crew import LOOK_S, Crew
 from .hostclock import monotonic_ns
-from .orders import Address, Conditions, Event, NodeStatus, Peers, Plan, Started
-from .pool import CREATE_S, Pool, Seat, answers
+from .orders import Address, Conditions, Peers, Plan, Started
+from .pool import CREATE_S, Pool
 from .raylink import dump_handle
 from .recorders import Recorders
+from .seat import Seat, answers
 from .slots import Hit, Slot, apart, enumeration, zone_of
 from .trust import make_keys
 
 ANSWER_S = 10.0
 """Seconds that a host which is neither stopped nor dead may take to carry out an order."""
-LOOK_S = 0.25
-"""Seconds to wait for nodes to show who leads."""
-ALONE_UP_TO = 10
-"""Servers up to which each has a process of its own, if the trial does not say."""
-PER_HOST = 10
-"""Nodes a process above that."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Supervisor:
-    """The processes of one trial.
+class Supervisor(Crew):
+    """The processes of one trial: which of them are there, and which are dead.
 
     Attributes:
-        slots: all hosts by name; ``where``: by node.
-        generators: those that drive the load; ``generator`` is the first.
         clocks: of all machines; ``recorders``: those of the generators, once they have processes.
-        down: nodes that are dead.
         by_ray: Ray restarts the servers' processes.
-        conditions: the faults in force, as :meth:`impose` set them last.
-        on_event: called with what hosts tell.
+        troubles: the faults in force that concern a host, as conditions of a version; :meth:`impose` brings them.
+        recovered: node -> records found on its disk at its last boot.
     """
 
     def __init__(
@@ -62,28 +52,9 @@ class Supervisor:
         unchecked: bool = False,
         corrected: bool = True,
     ) -> None:
-        self.trial = trial
-        self.family = family
-        self.pool = pool
-        self.servers = tuple(f"n{number + 1}" for number in range(trial.nodes))
-        self.clients = tuple(f"c{number + 1}" for number in range(trial.workload.clients))
-        self.slots: dict[str, Slot] = {}
-        per_host = trial.actor_nodes or (1 if trial.nodes <= ALONE_UP_TO else PER_HOST)
-        for first in range(0, trial.nodes, per_host):
-            name = f"h{len(self.slots) + 1}"
-            self.slots[name] = Slot(name, self.servers[first : first + per_host], generator=False)
-        for part in split(len(self.clients), trial.generators or 1):
-            name = f"g{part.number + 1}"
-            clients = self.clients[part.first : part.first + part.clients]
-            self.slots[name] = Slot(name, clients, generator=True, part=part)
-        self.generators = [slot for slot in self.slots.values() if slot.generator]
-        self.generator = self.generators[0]
-        self.where = {node: slot for slot in self.slots.values() for node in slot.nodes}
-        self.down: set[str] = set()
+        super().__init__(trial, family, pool)
         self.troubles: Callable[[Slot, int], Conditions] = lambda slot, version: Conditions(version)
-        self.on_event: Callable[[Event], None] = lambda event: None
         self.recovered: dict[str, int] = {}
-        self.given_up = ""  # why the trial is to end now; see .watch
         self._token = secrets.token_bytes(16)
         self.clocks = Clocks(self._token, corrected=corrected)
         self.recorders = Recorders((), self.clocks)
@@ -135,47 +106,6 @@ class Supervisor:
         if len(servers) == 1:
             return self._spares * list(servers)
         return [machine for machine, here in servers.items() for _ in range(min(self._spares, here))]
-
-    def lost(self) -> str:
-        """What is gone with a machine that nobody has made to fail, in a sentence; empty if all are there."""
-        sentences = []
-        for place in self.pool.lose(slot.machine for slot in self.slots.values()):
-            there = [slot for slot in self.slots.values() if slot.machine == place.node]
-            nodes = [node for slot in there for node in (["the load"] if slot.generator else slot.nodes)]
-            who = f", and with it {enumeration(nodes)} and what was on its disk" if nodes else ""
-            sentences.append(f"the machine {place.name} was lost{who}, and no fault had asked for that")
-        return "; ".join(sentences)
-
-    def workers(self) -> list[dict[str, Any]]:
-        """What each process on a cluster is, for the provenance; empty if Ray is embedded."""
-        return [
-            {
-                "nodes": enumeration(slot.nodes),
-                "pid": greeting.pid,
-                "machine": slot.seat.place.ip,
-                "ray_node": greeting.ray_node,
-                "code": greeting.code,
-                "bench": greeting.bench,
-                "shipped": bool(slot.seat.place.code),
-            }
-            for slot in self.slots.values()
-            if slot.machine and slot.seat is not None and (greeting := slot.seat.greeting) is not None
-        ]
-
-    def whereabouts(self) -> str:
-        """Which node is where, and with which code, in a line; empty if Ray is embedded."""
-        there: dict[str, list[str]] = {}
-        for slot in self.slots.values():
-            if slot.machine and slot.seat is not None:
-                what = ["the load"] if slot.generator else slot.nodes
-                there.setdefault(slot.seat.place.ip, []).extend(what)
-        workers = self.workers()
-        if not workers:
-            return ""
-        shipped = sum(worker["shipped"] for worker in workers)
-        brought = f", brought to {shipped} of {len(workers)} processes" if shipped else ""
-        parts = [f"{enumeration(nodes)} at {ip}" for ip, nodes in there.items()]
-        return f"{'; '.join(parts)}; code {workers[0]['code']}{brought}"
 
     def _seat(self, slot: Slot, seat: Seat) -> None:
         self.clocks.admit(seat)
@@ -278,100 +208,6 @@ class Supervisor:
             for seat in (slot.seat, slot.heir):
                 if seat is not None and seat.alive:
                     self.pool.kill(seat)
-
-    # --- asking ------------------------------------------------------------------------------------------------------
-
-    def running(self, slot: Slot) -> bool:
-        """Whether a process fills the place and can answer."""
-        return slot.seat is not None and slot.seat.alive and not slot.seat.stopped and slot.up
-
-    def ask(self, method: str, *arguments: Any, servers_only: bool = False) -> dict[str, Any]:
-        """Start a call at every host that can answer; see :func:`.pool.answers`."""
-        return {
-            slot.name: getattr(slot.seat.actor, method).remote(*arguments)
-            for slot in self.slots.values()
-            if slot.seat is not None and self.running(slot) and not (servers_only and slot.generator)
-        }
-
-    def ask_generators(self, method: str, argument: Any = None) -> dict[str, Any]:
-        """Start a call at all generators that are alive, with an argument, or one each in a dict, or none."""
-        refs = {}
-        for slot in self.generators:
-            if slot.seat is not None and slot.seat.alive:
-                given = argument[slot.name] if isinstance(argument, dict) else argument
-                call = getattr(slot.seat.actor, method)
-                refs[slot.name] = call.remote() if given is None else call.remote(given)
-        return refs
-
-    def tell(self, node: str, method: str, *arguments: Any) -> None:
-        """An order to one node's host, without waiting: it may be stopped, and will hear it when it continues."""
-        slot = self.where[node]
-        if slot.seat is not None and slot.seat.alive:
-            getattr(slot.seat.actor, method).remote(*arguments)
-
-    def leader(self) -> str | None:
-        """The server that leads in the highest term, as far as those that answer show; those that are cut off too."""
-        if self.family.leader is None:
-            return None
-        found: list[NodeStatus] = []
-        for answer in answers(self.ask("status", servers_only=True), LOOK_S, "who leads", strict=False).values():
-            found += msgspec.msgpack.decode(answer, type=list[NodeStatus])
-        leaders = [status for status in found if status.leads]
-        return max(leaders, key=lambda status: (status.term, status.name)).name if leaders else None
-
-    def wait_for_mark(self, name: str, timeout_s: float) -> bool:
-        """Whether a server makes that mark in time."""
-        import ray
-
-        refs = list(self.ask("marked", name, servers_only=True).values())
-        deadline = time.monotonic() + timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            watched = [slot.watch for slot in self.slots.values() if slot.watch is not None]
-            ready, _ = ray.wait([*refs, *watched], num_returns=1, timeout=left)
-            if any(ref in refs for ref in ready):
-                return True
-            self.wait(0)
-        return False
-
-    # --- events ------------------------------------------------------------------------------------------------------
-
-    def _watch(self, slot: Slot) -> None:
-        slot.watch = slot.seat.actor.next_event.remote() if slot.seat is not None and slot.seat.alive else None
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait, and hear meanwhile what hosts have to tell; returns after the first such event.
-
-        Raises:
-            HarnessError: a process died that nobody has killed, or the runtime itself is broken.
-        """
-        import ray
-
-        if self.given_up:
-            raise HarnessError(self.given_up)
-        watched = {slot.watch: slot for slot in self.slots.values() if slot.watch is not None}
-        if not watched:
-            time.sleep(max(0.0, timeout_s))
-            return
-        ready, _ = ray.wait(list(watched), num_returns=1, timeout=max(0.0, timeout_s))
-        for ref in ready:
-            slot = watched[ref]
-            slot.watch = None
-            try:
-                event = msgspec.msgpack.decode(ray.get(ref), type=Event)
-            except Exception as error:
-                if slot.seat is None or not slot.seat.alive:
-                    continue
-                self.pool.kill(slot.seat)  # whatever is left of it
-                who = ", ".join(slot.nodes[:3]) + (" ..." if len(slot.nodes) > 3 else "")
-                if slot.generator and len(self.generators) > 1:
-                    who += f" ({slot.name}, one of {len(self.generators)} load generators)"
-                raise HarnessError(f"the process of {who} died, and no fault had killed it") from error
-            self._watch(slot)
-            if event.kind == "broken":
-                raise HarnessError(f"the runtime broke its own guarantee: {event.reason}")
-            if event.kind == "crash":
-                self.down.add(event.node)
-            self.on_event(event)
 
     # --- killing and reviving ----------------------------------------------------------------------------------------
 

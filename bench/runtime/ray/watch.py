@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .pool import Seat
+    from .seat import Seat
     from .slots import Slot
     from .supervisor import Supervisor
 

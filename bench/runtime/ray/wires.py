@@ -7,18 +7,42 @@ stopped while a partition begins and continues after it ended brings nothing acr
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from random import Random
 from typing import Any
 
 from protocols.node import Node
 
 from .alarm import Alarm
-from .codec import GONE, MAX_FRAME, BadFrame, Decoder, Hello, encode_entries, encode_gone, size_received
+from .codec import (
+    GONE,
+    MAX_FRAME,
+    PLAIN,
+    BadFrame,
+    Decoder,
+    Entry,
+    Hello,
+    Sealed,
+    encode_entries,
+    encode_gone,
+    size_received,
+)
 from .hostclock import monotonic_ns
 from .inject import Injector, latency_between
 from .interface import BUFFER_LIMIT, Incoming, Link
 from .link import Outbound
-from .local import BYTES, DISCONNECT, DROPPED, FRAMES, MESSAGE, OVERFLOWED, TO_CLIENTS, TO_SERVERS, LocalNode
+from .local import (
+    BYTES,
+    DISCONNECT,
+    DROPPED,
+    FRAMES,
+    MESSAGE,
+    OVERFLOWED,
+    SEALED,
+    TO_CLIENTS,
+    TO_SERVERS,
+    LocalNode,
+)
 from .orders import Address, Conditions, LinkTrouble, Peers, Plan
 from .raylink import RayDoor, RayLink
 
@@ -26,7 +50,13 @@ LINKS: dict[str, Callable[[Wires, Address], Link]] = {"tcp": Outbound, "ray": Ra
 """What a trial may ask for."""
 Arrive = Callable[[LocalNode, int, Any, Any], None]
 """(node, kind, a, b): something arrived; see :mod:`.local` for the kinds."""
-ArriveAll = Callable[[list[tuple[LocalNode, int, Any, Any]]], None]
+ArriveAll = Callable[[list[Entry]], None]
+"""(messages): as many arrived, each from and for a node by its number."""
+Way = tuple[int, Callable[[Entry], None], bool]
+"""To a node elsewhere, when nothing is in the way: its number, what puts an entry into the next frame there, and
+whether it is a server."""
+
+_source, _target = itemgetter(0), itemgetter(1)
 
 
 class Route:
@@ -72,7 +102,7 @@ class Wires:
             kind: class of the nodes here.
             nodes: those that live here.
             arrive: called with each message that was delayed and each broken stream.
-            arrive_all: called with all messages of a frame that pass at once.
+            arrive_all: called with all messages of a frame that pass at once, and are for nodes here.
         """
         self.outbound: dict[str, Link] = {}
         self.inbound: dict[str, Incoming] = {}
@@ -94,7 +124,10 @@ class Wires:
         self._numbers = {name: number for number, name in enumerate(self._names)}
         self._servers = frozenset(plan.servers)
         self._local = {node.number: node for node in nodes.values()}
+        self._here = frozenset(self._local)
+        self._scoped = False  # a node here has had children
         self._routes: dict[str, dict[str, Route]] = {}
+        self._ways: dict[str, dict[str, Way]] = {name: {} for name in nodes}
         self._injectors: dict[tuple[int, int], Injector] = {}
         self._inject = False
         self._bandwidth = plan.trial.network.bandwidth
@@ -166,6 +199,7 @@ class Wires:
             for node in address.nodes:
                 if (route := routes.get(node)) is not None:
                     route.link = address.host
+        self._set_ways()
 
     def apply_conditions(self, conditions: Conditions) -> None:
         """The faults of links in force, from now on."""
@@ -174,9 +208,18 @@ class Wires:
             for target, route in routes.items():
                 trouble = self._trouble(source, target)
                 route.cut = trouble is not None and trouble.cut
+        self._set_ways()
         for (here, there), injector in self._injectors.items():
             injector.settle(self._trouble(self._names[here], self._names[there]))
         self._inject = any(not injector.plain for injector in self._injectors.values())
+
+    def _set_ways(self) -> None:
+        for name, routes in self._routes.items():
+            self._ways[name] = {
+                other: (route.number, self._out[route.link].append, route.to_server)
+                for other, route in routes.items()
+                if route.link is not None and route.local is None and not route.cut
+            }
 
     def _trouble(self, source: str, target: str) -> LinkTrouble | None:
         return self._conditions.links.get(source, {}).get(target)
@@ -201,26 +244,21 @@ class Wires:
         except BadFrame as error:
             self._undecodable(stream, error)
             return
-        local, names = self._local, self._names
-        if not self._inject:
-            batch = [
-                (local[target], MESSAGE, names[source], message)
-                for source, target, message in entries
-                if source in speakers and target in local
-            ]
-            self.stale += len(entries) - len(batch)  # not for us, or said in another's name
-            if batch:
-                self._arrive_all(batch)
-                self._to_handle(len(body))
+        local, here = self._local, self._here
+        if not (speakers.issuperset(map(_source, entries)) and here.issuperset(map(_target, entries))):
+            said = len(entries)
+            entries = [entry for entry in entries if entry[0] in speakers and entry[1] in here]
+            self.stale += said - len(entries)  # not for us, or said in another's name
+            if not entries:
+                return
+        if kind == PLAIN and not self._inject:
+            self._arrive_all(entries)
+            self._to_handle(len(body))
             return
         sent = stamp if stream.same_clock else monotonic_ns()
         arrived = 0
         for source, target, message in entries:
-            node = local.get(target)
-            if node is None or source not in speakers:
-                self.stale += 1
-            else:
-                arrived += self._injected(node, source, message, sent)
+            arrived += self._injected(local[target], source, message, sent)
         if arrived:
             self._to_handle(len(body))
 
@@ -228,8 +266,9 @@ class Wires:
         """How often the message has arrived at once; otherwise it comes later, or never."""
         injector = self._injectors[source, node.number]
         name = self._names[source]
+        kind = SEALED if type(message) is Sealed else MESSAGE
         if injector.plain:
-            self._arrive(node, MESSAGE, name, message)
+            self._arrive(node, kind, name, message)
             return 1
         arrivals = injector.arrivals(sent, size_received(message) if self._bandwidth else 0)
         if not arrivals:
@@ -238,7 +277,7 @@ class Wires:
         at_once = 0
         for when in arrivals:
             if when <= now:
-                self._arrive(node, MESSAGE, name, message)
+                self._arrive(node, kind, name, message)
                 at_once += 1
             elif injector.held > BUFFER_LIMIT:
                 node.counters[DROPPED] += 1
@@ -246,14 +285,16 @@ class Wires:
             else:
                 size = size_received(message)
                 injector.held += size
-                self._alarm.at(when, self._delayed, injector, size, node, name, message, node.life)
+                self._alarm.at(when, self._delayed, injector, size, node, kind, name, message, node.life)
         return at_once
 
-    def _delayed(self, injector: Injector, size: int, node: LocalNode, name: str, message: Any, life: int) -> None:
+    def _delayed(
+        self, injector: Injector, size: int, node: LocalNode, kind: int, name: str, message: Any, life: int
+    ) -> None:
         """The delay is over; the life for which it was meant may be, too, and its streams with it."""
         injector.held -= size
         if node.life == life:
-            self._arrive(node, MESSAGE, name, message)
+            self._arrive(node, kind, name, message)
         else:
             node.counters[DROPPED] += 1
 
@@ -303,22 +344,27 @@ class Wires:
 
     def send(self, node: LocalNode, sends: list[tuple[str, Any]]) -> None:
         """Queue messages of a node; :meth:`flush` lets them leave."""
-        number, routes, out = node.number, self._routes[node.name], self._out
+        number, ways = node.number, self._ways[node.name]
         to_servers = nowhere = 0
+        if node.engine is None or node.engine.parental:
+            self._scoped = True
         for to, message in sends:
-            route = routes.get(to)
-            if route is None:
-                node.counters[DROPPED] += 1
-                nowhere += 1
-                continue
-            if route.to_server:
-                to_servers += 1
-            if route.cut:
-                node.counters[DROPPED] += 1
-            elif route.local is not None:
-                self._injected(route.local, number, message, monotonic_ns())
-            elif route.link is not None:
-                out[route.link].append((number, route.number, message))
+            way = ways.get(to)
+            if way is not None:
+                there, queue, to_server = way
+                queue((number, there, message))
+                to_servers += to_server
+            else:
+                route = self._routes[node.name].get(to)
+                if route is None:
+                    node.counters[DROPPED] += 1
+                    nowhere += 1
+                    continue
+                to_servers += route.to_server
+                if route.cut:
+                    node.counters[DROPPED] += 1
+                elif route.local is not None:
+                    self._injected(route.local, number, message, monotonic_ns())
         if to_servers:
             node.counters[TO_SERVERS] += to_servers
         if to_servers + nowhere < len(sends):
@@ -339,7 +385,7 @@ class Wires:
         node = self._nodes[self._names[entries[0][0]]]
         counters = node.counters
         try:
-            kind, body = encode_entries(entries)
+            kind, body = encode_entries(entries, self._scoped)
         except (TypeError, ValueError, OverflowError) as error:  # of the protocol: let nothing else suffer for it
             node.crashed(f"{node.name}: a message cannot be encoded: {error}")
             counters[DROPPED] += len(entries)

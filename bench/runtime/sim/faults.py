@@ -115,7 +115,7 @@ class Injector:
             }
         )
         for name in [machine.name for machine in machines] or [""]:
-            self.world._note("fault", name, "", tag, detail=detail)
+            self.world.note("fault", name, "", tag, detail=detail)
         if length is not None:
             self.world.at(self.world.now + length, lambda: self._finish(number))
         return number
@@ -127,7 +127,7 @@ class Injector:
             record = self.records[number]
             record["end"] = self.world.now
             for name in record["targets"]:
-                self.world._note("heal", name, "", record["kind"])
+                self.world.note("heal", name, "", record["kind"])
 
     def _kill(self, machines: list[Machine], number: int, *, reset: bool) -> None:
         """For the fault of that number, which alone may boot them again (what has been down for another stays so).

@@ -15,6 +15,9 @@ from .clock import Clock
 from .disk import SimDisk
 from .link import Link
 
+DELIVER, EXPIRE, WORK, SYNCED, CALL, STOP = range(6)
+"""Kinds of entries of the heap."""
+
 MESSAGE, TIMER, REQUEST, ADMIN, DISCONNECT, FENCED = range(10, 16)  # apart from the codes of the world's events
 NEVER = 2**62
 

@@ -230,7 +230,7 @@ class Simulation:
         world, start = self.world, self.started
         violated = {violation.name for violation in world.violations}
         verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
-        names = [invariant.name for invariant in world._invariants]
+        names = [invariant.name for invariant in world.invariants]
         verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]
         crashed = "; ".join(world.handler_crashes[:3])
         verdicts.append(Verdict(name="no_handler_crash", verdict="invalid" if crashed else "valid", reason=crashed))

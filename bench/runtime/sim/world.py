@@ -7,34 +7,40 @@ has caught up. So throughput, queueing and group commit follow from the service 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
-from itertools import count
 from random import Random
 from typing import Any
 
 import msgspec
-import xxhash
 
 from protocols.family import Invariant
-from protocols.node import Node, Outcome, message_types
+from protocols.node import Node, Outcome
 
-from ...checkers.verdict import Verdict
 from ...network.spec import Network
 from ...trial import ServiceTimes
-from ..child import Scoped
-from ..engine import EMIT, FENCE, REPLY, DiskFull, Engine
-from ..record import Mark, TraceEvent
+from ..engine import DiskFull, Engine
+from ..root import EMIT, FENCE, REPLY
 from ..sizes import size_of
-from ..world import TimerId
-from .link import Link, latency_between
-from .machine import ADMIN, DISCONNECT, FENCED, MESSAGE, NEVER, REQUEST, TIMER, Machine
-
-DELIVER, EXPIRE, WORK, SYNCED, CALL, STOP = range(6)
+from .machine import (
+    ADMIN,
+    CALL,
+    DELIVER,
+    DISCONNECT,
+    EXPIRE,
+    FENCED,
+    MESSAGE,
+    NEVER,
+    REQUEST,
+    STOP,
+    SYNCED,
+    TIMER,
+    WORK,
+    Machine,
+)
+from .wires import Wires
 
 NETWORK = Network()
 SERVICE = ServiceTimes()
@@ -43,7 +49,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _pack = struct.Struct("<qii").pack
 
 
-class World:
+class World(Wires):
     """Machines, links, the heap, and what is observed. Build it, ``boot`` the machines, then :meth:`run`."""
 
     def __init__(
@@ -58,36 +64,21 @@ class World:
         codec: bool = False,
         on_reply: Callable[[str, int, Outcome, int], None] | None = None,
     ) -> None:
-        self.seed = seed
-        self.now = 0
-        self.network = network
+        super().__init__(seed, network, invariants, hashing, tracing, codec)
         self.service = service
         self._wakeup, self._per_message, self._per_byte = service.wakeup, service.message, service.byte
-        self.machines: dict[str, Machine] = {}
         self.servers: list[Machine] = []
         self.clients: list[Machine] = []
         self.bootstrap: tuple[str, ...] = ()
         self.rng = Random(f"{seed}/world")
         self.events = 0  # heap entries that did something: not timers that were cancelled or put off
-        self.dropped = 0
-        self.marks: list[Mark] = []
         self.emitted: list[tuple[int, str, Any]] = []
-        self.violations: list[Verdict] = []
         self.handler_crashes: list[str] = []
-        self.trace: list[TraceEvent] | None = [] if tracing else None
-        self.views: dict[str, Any] = {}
-        self.stopped = False
         self.fences: list[tuple[str, str]] = []
         self.on_reply = on_reply
         self.on_fence: Callable[[str], None] = lambda node: self.crash(self.machines[node])
         self.on_crash: Callable[[Machine], None] | None = None
         self.on_promise: Callable[[Machine], None] | None = None
-        self._invariants = list(invariants)
-        self._heap: list[tuple[int, int, int, Any, Any, Any]] = []
-        self._sequence = count()
-        self._hash = xxhash.xxh3_128() if hashing else None
-        self._codecs: dict[type[Node], msgspec.msgpack.Decoder[Any]] | None = {} if codec else None
-        self._observing = bool(self._invariants) or hashing or tracing
 
     # --- setting up --------------------------------------------------------------------------------------------------
 
@@ -103,18 +94,6 @@ class World:
     def at(self, time: int, call: Callable[[], None]) -> None:
         """Run ``call`` at virtual time ``time``."""
         heappush(self._heap, (time, next(self._sequence), CALL, None, call, None))
-
-    def link(self, source: Machine, target: str) -> Link:
-        """The directed link between two machines, made on first use."""
-        link = source.links.get(target)
-        if link is None:
-            to = self.machines[target]
-            between = source.is_server and to.is_server
-            latency = latency_between(self.network, source.index, to.index, not between)
-            rng = Random(f"{self.seed}/link/{source.name}/{target}")
-            watched = self.trace is not None or self._codecs is not None
-            link = source.links[target] = Link(to, latency, self.network, rng, between, watched)
-        return link
 
     # --- lives -------------------------------------------------------------------------------------------------------
 
@@ -140,16 +119,16 @@ class World:
         )
         engine.host = machine
         engine.disk_full = machine.disk.full > 0
-        self._note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
+        self.note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
         torn, machine.torn = machine.torn, 0
-        for invariant in self._invariants if machine.is_server else ():
+        for invariant in self.invariants if machine.is_server else ():
             invariant.restarted(machine.name)
         try:
             engine.boot(lost=machine.disk.lost, torn=torn, corrupt=machine.disk.corrupt)
         except Exception as error:
             self._failed(machine, error)
             return
-        self._after_turn(machine, WORK, "boot", None)
+        self.after_turn(machine, WORK, "boot", None)
         self._finish(machine, 1)
 
     def crash(self, machine: Machine) -> None:
@@ -166,7 +145,7 @@ class World:
         machine.paused = 0  # a stopped process dies as any other, and the next one runs
         machine.torn = machine.disk.crash(machine.rng.get())
         self.views.pop(machine.name, None)
-        self._note("crash", machine.name, "", "crash")
+        self.note("crash", machine.name, "", "crash")
         if self.on_crash is not None:
             self.on_crash(machine)
 
@@ -208,7 +187,7 @@ class World:
         """Handle events up to and including virtual time ``until``, or until ``stopped`` is set."""
         heap, pop = self._heap, heappop
         heappush(heap, (until, NEVER, STOP, None, None, None))  # after all else at that time
-        tracing, observing = self.trace is not None, self._observing
+        tracing, observing = self.trace is not None, self.observing
         wakeup, per_message, plain_cpu = self._wakeup, self._per_message, not self._per_byte
         while not self.stopped:
             time, sequence, code, machine, a, b = pop(heap)
@@ -219,7 +198,7 @@ class World:
                 if engine is None:
                     self.dropped += 1
                     if tracing:
-                        self._note("drop", machine.name, a, type(b).__name__, sequence)
+                        self.note("drop", machine.name, a, type(b).__name__, sequence)
                     continue
                 if machine.busy_until > time or machine.inbox:
                     machine.inbox.append((MESSAGE, a, (sequence, b) if tracing else b))
@@ -232,7 +211,7 @@ class World:
                     self._failed(machine, error)
                     continue
                 if observing:
-                    self._after_turn(machine, MESSAGE, a, b, sequence)
+                    self.after_turn(machine, MESSAGE, a, b, sequence)
                 if plain_cpu and machine.slow == 1.0 and not (engine.at_end or machine.stall or machine.inbox):
                     # _finish(), for the most common batch: one message at a node that is well
                     leave = machine.busy_until = time + wakeup + (1 + len(engine.sends)) * per_message
@@ -243,7 +222,10 @@ class World:
                 else:
                     self._finish(machine, 1)
             elif code == EXPIRE:
-                self._expire(machine, a, b, time)
+                if self._due(machine, a, b, time):
+                    self._arrive(machine, TIMER, b, None)
+                else:
+                    self.events -= 1  # nothing has come of it
             elif code == WORK:
                 machine.scheduled = False
                 if machine.engine is not None and machine.inbox:
@@ -305,8 +287,8 @@ class World:
                 self._failed(machine, error)
                 return
             handled += 1
-            if self._observing:
-                self._after_turn(machine, kind, a, b, sequence)
+            if self.observing:
+                self.after_turn(machine, kind, a, b, sequence)
                 if self.stopped:
                     return
         self._finish(machine, handled)
@@ -322,8 +304,8 @@ class World:
             except Exception as error:
                 self._failed(machine, error)
                 return
-            if self._observing:
-                self._after_turn(machine, WORK, "batch end", None)
+            if self.observing:
+                self.after_turn(machine, WORK, "batch end", None)
         sends = engine.sends
         cost = self._wakeup + (handled + len(sends)) * self._per_message
         if self._per_byte and sends:
@@ -362,35 +344,19 @@ class World:
                     delay = link.draw()
                 heappush(heap, (leave + delay, next(sequence), DELIVER, link.target, source, message))
             else:
-                self._send_with_care(link, source, message, leave)
+                self.send_with_care(link, source, message, leave)
         if engine.outs:
             outs, engine.outs = engine.outs, []
             engine.mark_out = 0
             for kind, what, value in outs:
                 if kind == REPLY:
                     if self.on_reply is not None:
-                        self._note("reply", source, "", type(value).__name__, -1, value, leave)
+                        self.note("reply", source, "", type(value).__name__, -1, value, leave)
                         self.on_reply(source, what, value, leave)
                 elif kind == EMIT:
                     self.emitted.append((leave, source, value))
                 elif kind == FENCE:
                     self.at(leave, lambda by=source, node=what: self._fence(by, node))  # type: ignore[misc]
-
-    def _send_with_care(self, link: Link, source: str, message: Any, leave: int) -> None:
-        """A message on a link that does more than delay it, or in a run that records it."""
-        if self._codecs is not None:
-            message = self._through_codec(link.target, message)
-        name, target = type(message).__name__, link.target
-        arrivals = link.arrivals(leave, size_of(message) if link.bandwidth else 0)
-        for arrival in arrivals:
-            number = next(self._sequence)
-            heappush(self._heap, (arrival, number, DELIVER, target, source, message))
-            self._note("send", source, target.name, name, number, message, leave)
-        if not arrivals:
-            self.dropped += 1
-            number = next(self._sequence)
-            self._note("send", source, target.name, name, number, message, leave)
-            self._note("drop", target.name, source, name, number, None, leave)
 
     def _fence(self, by: str, node: str) -> None:
         self.fences.append((by, node))
@@ -421,8 +387,8 @@ class World:
         except Exception as error:
             self._failed(machine, error)
             return
-        if self._observing:
-            self._after_turn(machine, SYNCED, turn, None)
+        if self.observing:
+            self.after_turn(machine, SYNCED, turn, None)
         if engine.at_end and machine.engine is engine:
             self._finish(machine, 0)
         if engine.sends or engine.outs:
@@ -431,25 +397,6 @@ class World:
             self._sync(machine, self.now)
         if promise and self.on_promise is not None:
             self.on_promise(machine)
-
-    def _expire(self, machine: Machine, engine: Engine, timer: TimerId, time: int) -> None:
-        """A timer's event is due. Timers are put off far more often than they fire, so the heap keeps the old event
-        and only here looks whether the deadline has moved."""
-        self.events -= 1  # unless something comes of it
-        if machine.engine is not engine:
-            return
-        if machine.armed.get(timer) != time:
-            return  # superseded by an earlier event
-        del machine.armed[timer]
-        deadline = machine.deadlines.get(timer)
-        if deadline is None:
-            return
-        if deadline > time:
-            machine.armed[timer] = deadline
-            heappush(self._heap, (deadline, next(self._sequence), EXPIRE, machine, engine, timer))
-            return
-        self.events += 1
-        self._arrive(machine, TIMER, timer, None)
 
     def _failed(self, machine: Machine, error: Exception) -> None:
         """A handler raised: the node crashes; unless its disk was full, that is the protocol's fault."""
@@ -460,127 +407,5 @@ class World:
             where = f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place is not None else "?"
             text = f"{machine.name}: {type(error).__name__}: {error} (in {where})"
             self.handler_crashes.append(text)
-            self._note("violation", machine.name, "", "handler crash", detail=text)
+            self.note("violation", machine.name, "", "handler crash", detail=text)
         self.crash(machine)
-
-    def _through_codec(self, target: Machine, message: Any) -> Any:
-        assert self._codecs is not None
-        if type(message) is Scoped or target.engine is None:
-            return message
-        kind = type(target.engine.node)
-        decoder = self._codecs.get(kind)
-        if decoder is None:
-            union = message_types(kind)
-            decoder = self._codecs[kind] = msgspec.msgpack.Decoder(kind.messages if len(union) > 1 else union[0])
-        return decoder.decode(_encode(message))
-
-    # --- observing ---------------------------------------------------------------------------------------------------
-
-    def _after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
-        if self._hash is not None:
-            update = self._hash.update
-            update(_pack(self.now, machine.index, kind))
-            if kind == MESSAGE:
-                update(a.encode())
-            update(_encode(b) if kind in (MESSAGE, REQUEST) else repr(a).encode())
-        if self.trace is not None:
-            self._trace_turn(machine, kind, a, b, sequence)
-        if self._invariants and machine.is_server and machine.engine is not None:
-            view = self.views[machine.name] = machine.engine.node.inspect()
-            for invariant in self._invariants:
-                problem = invariant.step(machine.name, view, self.views)
-                if problem is not None:
-                    self.violations.append(Verdict(name=invariant.name, verdict="invalid", reason=problem, at=self.now))
-                    self._note("violation", machine.name, "", invariant.name, detail=problem)
-                    self.stopped = True  # what follows a violation proves nothing
-                    return
-
-    def _trace_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int) -> None:
-        if kind == MESSAGE:
-            self._note("deliver", machine.name, a, type(b).__name__, sequence, b)
-        elif kind == TIMER:
-            self._note("timer", machine.name, "", a if isinstance(a, str) else "/".join(map(str, a)))
-        elif kind == REQUEST:
-            self._note("request", machine.name, "", type(b).__name__, -1, b)
-        elif kind == SYNCED:
-            self._note("durable", machine.name, "", f"turn {a}")
-
-    def _note(
-        self,
-        kind: str,
-        node: str,
-        peer: str,
-        what: str,
-        number: int = -1,
-        message: Any = None,
-        at: int = -1,
-        *,
-        detail: str = "",
-    ) -> None:
-        if self.trace is not None:
-            text = detail or ("" if message is None else _one_line(message))
-            self.trace.append(TraceEvent(self.now if at < 0 else at, kind, node, peer, what, number, text))
-
-    def trace_hash(self) -> str | None:
-        """Hash of every turn: when, where, what. Equal for equal trials, whatever process computes it."""
-        return None if self._hash is None else self._hash.hexdigest()
-
-    # --- World, as an engine sees it ---------------------------------------------------------------------------------
-
-    def monotonic_of(self, node: str) -> int:
-        """See :class:`bench.runtime.engine.World`."""
-        return self.machines[node].clock.monotonic(self.now)
-
-    def wall_of(self, node: str) -> int:
-        """See :class:`bench.runtime.engine.World`."""
-        return self.machines[node].clock.wall(self.now)
-
-    def interval_of(self, node: str) -> tuple[int, int]:
-        """See :class:`bench.runtime.engine.World`."""
-        return self.machines[node].clock.interval(self.now)
-
-    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
-        """See :class:`bench.runtime.engine.World`."""
-        machine: Machine = engine.host
-        if machine.clock.rate != 1.0:
-            delay = machine.clock.true_delay(delay)
-        deadline = self.now + (delay if delay > 0 else 0)
-        machine.deadlines[timer] = deadline
-        armed = machine.armed.get(timer)
-        if armed is None or deadline < armed:
-            machine.armed[timer] = deadline
-            heappush(self._heap, (deadline, next(self._sequence), EXPIRE, machine, engine, timer))
-
-    def disarm(self, engine: Engine, timer: TimerId) -> None:
-        """See :class:`bench.runtime.engine.World`."""
-        engine.host.deadlines.pop(timer, None)
-
-    def mark(self, node: str, name: str, fields: dict[str, Any]) -> None:
-        """See :class:`bench.runtime.engine.World`."""
-        self.marks.append(Mark(self.now, node, name, fields))
-        if self.trace is not None:
-            text = ", ".join(f"{key} {value}" for key, value in fields.items())
-            self._note("mark", node, "", f"{name} {text}".strip())
-
-    def sign(self, node: str, payload: bytes) -> bytes:
-        """Symbolic: nobody but the world knows the key, so nobody can forge it."""
-        return hmac.digest(f"{self.seed}/{node}".encode(), payload, hashlib.sha256)
-
-    def verify(self, node: str, payload: bytes, signature: bytes) -> bool:
-        """See :meth:`sign`."""
-        return hmac.compare_digest(self.sign(node, payload), signature)
-
-
-def _one_line(message: Any) -> str:
-    if not isinstance(message, msgspec.Struct):
-        return str(message)
-    parts = []
-    for name in message.__struct_fields__:
-        value = getattr(message, name)
-        if isinstance(value, tuple) and len(value) > 3:
-            value = f"{len(value)} x {type(value[0]).__name__}"
-        parts.append(f"{name}={value!r}" if not isinstance(value, str) else f"{name}={value}")
-    return ", ".join(parts)[:400]
-
-
-Views = Mapping[str, Any]

@@ -49,26 +49,36 @@ class Raylets:
         self.python = python
         self.folder = folder
         self.address = ""
+        self.options: list[str] = []
+        """Of ``ray start``, where machines have ports to themselves."""
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.variables = {**token, **environment}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PYTHON"))}
         self.environment = {**inherited, "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", **self.variables}
 
+    def inside(self, ip: str) -> list[str]:
+        """What to put before a command that is to run there."""
+        return []
+
     def start(self, ip: str, resources: str = "{}") -> None:
         """One more raylet; the first is the head. Returns when it has joined."""
-        command: list[Any] = [self.python, "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={ip}"]
+        command: list[Any] = [*self.inside(ip), self.python, "-m", "ray.scripts.scripts", "start", "--block"]
+        command += [f"--node-ip-address={ip}"]
         if self.address:
             command += [f"--address={self.address}"]
         else:
-            port = free_port(ip)
+            port = 6379 if self.options else free_port(ip)
             self.address = f"{ip}:{port}"
             command += ["--head", f"--port={port}", "--include-dashboard=false"]
-            if importlib.util.find_spec("grpc"):  # then a head also serves Ray Client, at a port that may be taken
+            if (
+                importlib.util.find_spec("grpc") and not self.options
+            ):  # then a head also serves Ray Client, at a port that may be taken
                 command += [f"--ray-client-server-port={free_port(ip)}"]
             command += [f"--temp-dir={self.folder / 'ray'}"]
-        command += ["--num-cpus=4", "--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=80000000"]
-        command += [f"--dashboard-agent-listen-port={free_port(ip)}", "--disable-usage-stats"]
+        command += ["--num-cpus=4", "--object-store-memory=80000000", "--disable-usage-stats", *self.options]
+        if not self.options:  # one network for all: nobody may insist on a port
+            command += ["--min-worker-port=0", "--max-worker-port=0", f"--dashboard-agent-listen-port={free_port(ip)}"]
         command += [f"--resources={resources}"]
         log = self.folder / f"{ip}.log"
         with log.open("wb") as output:

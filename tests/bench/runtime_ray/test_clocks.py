@@ -198,7 +198,7 @@ def test_where_no_datagram_gets_through_calls_are_used(machine: Machine, monkeyp
     monkeypatch.setattr(clocks_module, "BURST_S", 0.1)
     asked = []
     monkeypatch.setattr(
-        "bench.runtime.ray.pool.answers",
+        "bench.runtime.ray.seat.answers",
         lambda refs, *rest: asked.append(1) or dict.fromkeys(refs, monotonic_ns() + int(AHEAD_S * 1e9)),
     )
     machine.seat.actor = SimpleNamespace(clock=SimpleNamespace(remote=lambda: None))

@@ -20,10 +20,11 @@ from bench.history.history import COLUMNS, READ
 from bench.history.storage import finish_history
 from bench.run import run_trial
 from bench.runtime.ray.clocks import Clocks
+from bench.runtime.ray.liverun import bound_by_generator, whole_load
 from bench.runtime.ray.offsets import DRIFT, Exchange
 from bench.runtime.ray.orders import Greeting, LoadReport
 from bench.runtime.ray.recorders import Recorders
-from bench.runtime.ray.session import RaySession, bound_by_generator, whole_load
+from bench.runtime.ray.session import RaySession
 from bench.trial import Trial
 from bench.workload.generator import Load
 from bench.workload.spec import Workload

@@ -14,7 +14,7 @@ from bench.faults.spec import Crash, PowerLoss
 from bench.run import run_trial
 from bench.runtime.ray import supervisor
 from bench.runtime.ray.faults import BY_RAY
-from bench.runtime.ray.pool import Seat
+from bench.runtime.ray.seat import Seat
 from bench.runtime.ray.session import RaySession
 from bench.trial import Trial
 from bench.workload.spec import Workload

@@ -23,8 +23,9 @@ from bench.history.history import NEVER
 from bench.history.storage import read_history
 from bench.runtime.ray import session as session_module
 from bench.runtime.ray import watch as watch_module
-from bench.runtime.ray.pool import answers
-from bench.runtime.ray.session import LiveRun, RaySession
+from bench.runtime.ray.liverun import LiveRun
+from bench.runtime.ray.seat import answers
+from bench.runtime.ray.session import RaySession
 from bench.trial import Trial
 from bench.workload.spec import Workload
 

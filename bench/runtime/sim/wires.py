@@ -1,0 +1,78 @@
+"""The network of a simulated world: its links, and messages on those that do more than delay them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappush
+from random import Random
+from typing import Any
+
+import msgspec
+
+from protocols.family import Invariant
+from protocols.node import Node, message_types
+
+from ...network.spec import Network
+from ..child import Scoped
+from ..sizes import size_of
+from .link import Link, latency_between
+from .machine import DELIVER, Machine
+from .services import Services
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Wires(Services):
+    """The part of a world that carries messages. Attributes:
+
+    network: how links are.
+    dropped: messages that reached nobody.
+    """
+
+    def __init__(
+        self, seed: int, network: Network, invariants: Sequence[Invariant], hashing: bool, tracing: bool, codec: bool
+    ) -> None:
+        """``codec``: every message is encoded and decoded on its way, as it is live."""
+        super().__init__(seed, invariants, hashing, tracing)
+        self.network = network
+        self.dropped = 0
+        self._codecs: dict[type[Node], msgspec.msgpack.Decoder[Any]] | None = {} if codec else None
+
+    def link(self, source: Machine, target: str) -> Link:
+        """The directed link between two machines, made on first use."""
+        link = source.links.get(target)
+        if link is None:
+            to = self.machines[target]
+            between = source.is_server and to.is_server
+            latency = latency_between(self.network, source.index, to.index, not between)
+            rng = Random(f"{self.seed}/link/{source.name}/{target}")
+            watched = self.trace is not None or self._codecs is not None
+            link = source.links[target] = Link(to, latency, self.network, rng, between, watched)
+        return link
+
+    def send_with_care(self, link: Link, source: str, message: Any, leave: int) -> None:
+        """A message on a link that does more than delay it, or in a run that records it."""
+        if self._codecs is not None:
+            message = self._through_codec(link.target, message)
+        name, target = type(message).__name__, link.target
+        arrivals = link.arrivals(leave, size_of(message) if link.bandwidth else 0)
+        for arrival in arrivals:
+            number = next(self._sequence)
+            heappush(self._heap, (arrival, number, DELIVER, target, source, message))
+            self.note("send", source, target.name, name, number, message, leave)
+        if not arrivals:
+            self.dropped += 1
+            number = next(self._sequence)
+            self.note("send", source, target.name, name, number, message, leave)
+            self.note("drop", target.name, source, name, number, None, leave)
+
+    def _through_codec(self, target: Machine, message: Any) -> Any:
+        assert self._codecs is not None
+        if type(message) is Scoped or target.engine is None:
+            return message
+        kind = type(target.engine.node)
+        decoder = self._codecs.get(kind)
+        if decoder is None:
+            union = message_types(kind)
+            decoder = self._codecs[kind] = msgspec.msgpack.Decoder(kind.messages if len(union) > 1 else union[0])
+        return decoder.decode(_encode(message))
