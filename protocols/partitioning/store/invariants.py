@@ -80,7 +80,7 @@ class NothingLost(_OfChanges):
                 ("keys", view.data[partition], theirs.data[partition]),
                 ("sessions", view.sessions[partition], theirs.sessions[partition]),
             ):
-                wrong = sorted(name for name in {*mine, *his} if mine.get(name) != his.get(name))
+                wrong = [name for name in sorted({*mine, *his}) if mine.get(name) != his.get(name)]
                 if wrong:
                     return (
                         f"{node} begins to serve partition {partition} in epoch {epoch}, and of its {what} "

@@ -80,6 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("nothing_lost", "linearizable"),
+        seed=104,
         params={**BUSY, "partitions": 5, "chunk": 1, "pause_s": 0.02},
     ),
     Mutant(
@@ -118,6 +119,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("liveness",),
+        seed=3,
     ),
     Mutant(
         name="left-before-taken",
@@ -132,6 +134,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("liveness", "linearizable"),
+        seed=26,
         params=BUSY,
     ),
 )
