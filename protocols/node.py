@@ -159,7 +159,7 @@ class Context(Protocol):
 
     # net
     def send(self, to: str, message: Any, *, early: bool = False) -> None:
-        """Send ``message`` to node ``to``.
+        """Send ``message`` to node ``to``; a node may send to itself, which takes another turn and no network.
 
         ``early`` lets it leave before this turn's writes are durable: only where the protocol allows it.
         """

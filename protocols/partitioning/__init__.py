@@ -1,1 +1,1 @@
-"""Partitioning: which of many nodes keeps which key."""
+"""Who keeps which key: placement as pure functions over many keys at once, and a store that moves what it keeps."""

@@ -343,6 +343,10 @@ class Wires:
                 queue((number, there, message))
                 to_servers += to_server
             else:
+                if to == node.name:
+                    self._arrive(node, MESSAGE, to, message)  # in a turn of its own, by no network
+                    nowhere += 1
+                    continue
                 route = self._routes[node.name].get(to)
                 if route is None:
                     node.counters[DROPPED] += 1

@@ -285,7 +285,9 @@ class Simulation:
         else:
             verdicts.append(Verdict(name="liveness", verdict="invalid" if dead else "valid", reason=dead))
         marks = [Mark(mark.at - start, mark.node, mark.name, mark.fields) for mark in world.marks]
-        links = [link for machine in world.machines.values() for link in machine.links.values()]
+        links = [
+            link for machine in world.machines.values() for link in machine.links.values() if link.target is not machine
+        ]
         return RunRecord(
             history=self.load.history(),
             marks=marks,

@@ -12,6 +12,7 @@ import msgspec
 from protocols.family import Invariant
 from protocols.node import Node, message_types
 
+from ...network.latency import Constant
 from ...network.spec import Network
 from ..child import Scoped
 from ..sizes import size_of
@@ -45,9 +46,12 @@ class Wires(Services):
             to = self.machines[target]
             between = source.is_server and to.is_server
             latency = latency_between(self.network, source.index, to.index, not between)
+            network = self.network
+            if to is source:  # what a node sends to itself crosses no network
+                between, latency, network = False, Constant(0), Network()
             rng = Random(f"{self.seed}/link/{source.name}/{target}")
             watched = self.trace is not None or self._codecs is not None
-            link = source.links[target] = Link(to, latency, self.network, rng, between, watched)
+            link = source.links[target] = Link(to, latency, network, rng, between, watched)
         return link
 
     def send_with_care(self, link: Link, source: str, message: Any, leave: int) -> None:

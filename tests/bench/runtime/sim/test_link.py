@@ -157,3 +157,12 @@ def test_a_message_to_nobody_is_dropped() -> None:
     send(world, 0, "n1", "n99", Ping(1))
     world.run(MS)
     assert world.dropped == 1
+
+
+def test_what_a_node_sends_to_itself_crosses_no_network() -> None:
+    network = Network(latency=Constant(50 * MS), loss=0.9, duplication=0.5, bandwidth=1.0)
+    world = world_of({"n1": lambda: Silent(None)}, network=network)
+    for number in range(50):
+        send(world, number, "n1", "n1", Ping(number))
+    world.run(MS)
+    assert [number for _, _, number in node(world, "n1").seen] == list(range(50))
