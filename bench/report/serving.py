@@ -7,11 +7,15 @@ What keeps it so:
 - ``GET`` and ``HEAD`` only; nothing on disk changes.
 - An address is split and unquoted once; ``..``, hidden names and anything with a backslash or a NUL are refused. Files
   are opened part by part below the folder without following links.
-- Nothing of a response may load from elsewhere (``Content-Security-Policy``), nor be framed or read by other sites.
+- Nothing of a response may load from elsewhere (``Content-Security-Policy``), nor be framed or read by other sites. Of
+  scripts only those of the templates run, told by their hash: not what somebody put into the files of a run.
 """
 
 from __future__ import annotations
 
+import base64
+import functools
+import hashlib
 import os
 import stat
 import threading
@@ -40,9 +44,13 @@ TYPES = {
 HTML = "text/html; charset=utf-8"
 KEPT = 8
 """Reports kept in memory."""
+SCRIPTS = (
+    '{% include "table.js" %}\n{% include "pointer.js" %}',  # report.html
+    '{% include "table.js" %}',  # study.html
+    '{% include "index.js" %}',
+)
+"""What stands between the ``<script>`` tags of the templates."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src "
-    "'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -51,6 +59,24 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 Load = Callable[[Path], Any]
+
+
+@functools.cache
+def scripts() -> tuple[bytes, ...]:
+    """The scripts of the templates, as they stand in pages."""
+    from .render import environment
+
+    return tuple(environment().from_string(text).render().encode() for text in SCRIPTS)
+
+
+@functools.cache
+def policy() -> str:
+    """The ``Content-Security-Policy`` of every response."""
+    known = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}'" for each in scripts())
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src {known}; img-src 'self' data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 class Refused(Exception):
@@ -152,7 +178,7 @@ class Site:
         return index.page(self.root, listed).encode()
 
     def report(self, name: str) -> bytes:
-        """The report of a run: the one in its folder if that is newer than all else in it, or a new one.
+        """The report of a run: the one in its folder if it is newer than all else and of this version, or a new one.
 
         Raises:
             Refused: there is no such run, or it cannot be shown.
@@ -178,7 +204,11 @@ class Site:
     def _written(folder: Path, state: tuple[tuple[str, int, int], ...]) -> bytes | None:
         file = folder / "report.html"
         newest = max((changed for name, changed, _ in state if not name.startswith("violations/")), default=0)
-        return file.read_bytes() if file.is_file() and file.stat().st_mtime_ns >= newest else None
+        if not file.is_file() or file.stat().st_mtime_ns < newest:
+            return None
+        html = file.read_bytes()
+        # one of another version, whose script would not run
+        return html if any(b"<script>" + each + b"</script>" in html for each in scripts()) else None
 
     def _rendered(self, folder: Path) -> bytes:
         from .render import kept_in, page
@@ -261,6 +291,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes, more: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        self.send_header("Content-Security-Policy", policy())
         for name, value in (HEADERS | {"Content-Type": kind, "Content-Length": str(len(body))} | (more or {})).items():
             self.send_header(name, value)
         self.end_headers()

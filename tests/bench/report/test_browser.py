@@ -275,6 +275,8 @@ def test_the_index_and_what_is_served(tab: Page, sweep_page: Path, trial_page: P
                 asked = [each for each in tab.seen.requests if not each.startswith("data:")]
                 assert all(each.startswith(server.address) for each in asked)
             assert tab.run("document.querySelector('#violation-1').offsetHeight > 0")
+            tab.open(server.address + "sweep/")
+            assert tab.run("document.querySelectorAll('[data-for=table-cells] select').length") == 3, "its script runs"
             tab.open(server.address)
             assert tab.run("[...document.querySelectorAll('.runs a')].map(a => a.getAttribute('href')).sort()") == [
                 "/sweep/",
@@ -287,6 +289,37 @@ def test_the_index_and_what_is_served(tab: Page, sweep_page: Path, trial_page: P
             })()""")
             shown = "[...document.querySelectorAll('.runs > li')].filter(li => li.offsetHeight > 0).length"
             assert tab.run(shown) == 1
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_script_in_the_files_of_a_run_does_not_run(tab: Page, sweep_page: Path, tmp_path: Path) -> None:
+    import shutil
+    import threading
+
+    from bench.cli.report import load
+    from bench.report.render import Kept
+    from bench.report.serving import Server, Site
+
+    evil = "<script>document.title = 'owned'</script>"
+    root = tmp_path / "runs"
+    shutil.copytree(sweep_page.parent, root / "sweep")
+    kept = Kept("Yes.", (), (("t", "c", f"<svg onload=\"document.title = 'owned'\">{evil}</svg>"),))
+    (root / "sweep" / "conclusion.json").write_bytes(msgspec.json.encode(kept))
+    shutil.copytree(sweep_page.parent, root / "written")
+    file = root / "written" / "report.html"
+    file.write_text(file.read_text().replace("</main>", f"{evil}</main>"))
+    with Server(Site(root, load), 0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            tab.look()
+            for name in ("sweep", "written"):
+                tab.open(server.address + name + "/")
+                assert tab.run("document.title") == "Which is <better>?"
+                assert any("Content Security Policy" in each for each in tab.seen.complaints)
+                assert tab.run("document.querySelectorAll('[data-for=table-cells] select').length") == 3
         finally:
             server.shutdown()
             thread.join()

@@ -260,6 +260,7 @@ def test_pages_load_nothing_and_nobody_frames_them(client: Client) -> None:
         headers = client.ask(path).headers
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert "script-src 'sha256-" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "Python" not in headers["Server"]
