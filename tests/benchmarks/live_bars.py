@@ -160,13 +160,17 @@ def main(arguments: list[str]) -> int:
     def say(what: str) -> None:
         print(f"... {what}", file=sys.stderr)
 
-    with RaySession() as session:
-        for number in range(given.rounds):
-            say(f"round {number + 1} of {given.rounds}")
-            measure_round(session, bars, say)
-            if not given.no_pysyncobj:
-                beside_pysyncobj(session, bars, say)
-    return 0 if bars.report() else 1
+    met = False
+    try:
+        with RaySession() as session:
+            for number in range(given.rounds):
+                say(f"round {number + 1} of {given.rounds}")
+                measure_round(session, bars, say)
+                if not given.no_pysyncobj:
+                    beside_pysyncobj(session, bars, say)
+    finally:  # what was measured before something failed is worth something
+        met = bars.report()
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def measure(folder: Path, seconds: float = SECONDS) -> list[dict[str, Any]]:
                     [*command, *map(str, WINDOWS)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
                 )
             )
-        return rows_of(peers, 60 + 3 * seconds * len(WINDOWS))
+        return rows_of(peers, 120 + 6 * seconds * len(WINDOWS))
     finally:
         for peer in peers:
             peer.kill()
