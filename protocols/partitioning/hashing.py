@@ -1,8 +1,8 @@
 """Hash functions for placing keys, over many keys at once: 64 bits a key, as an array.
 
 What placement asks of one is that keys which people choose (numbered, dated, alike but for a digit) come out as if
-drawn at random. ``xxhash``, ``murmur3``, ``md5`` and ``blake2b`` do that; ``sum``, the sum of a key's bytes, is here to show what
-happens when one does not.
+drawn at random. All but one of these do that; ``sum``, the sum of a key's bytes, is here to show what happens when one
+does not.
 """
 
 from __future__ import annotations
