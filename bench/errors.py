@@ -36,8 +36,8 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
     """``unknown protocol 'rfat': did you mean 'raft'? (known: raft, ...)``."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f": did you mean {close[0]!r}?" if close else ":"
-    listing = f" (known: {', '.join(names)})" if names else " there is none"
+    hint = f": did you mean {close[0]!r}?" if close else ""
+    listing = f" (known: {', '.join(names)})" if names else ": there is none"
     return UsageError(f"unknown {what} {name!r}{hint}{listing}")
 
 
