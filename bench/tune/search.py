@@ -172,6 +172,8 @@ def quiet() -> None:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    # Ranges are values too; no storage of Optuna's has to hold them.
+    warnings.filterwarnings("ignore", message="Choices for a categorical distribution")
 
 
 def run(

@@ -222,7 +222,7 @@ class Study:
         """A candidate in words, by what a user would set."""
         values = {**self.settings, **point}
         shown = dict(point) if self.shown is None else dict(self.shown(**_accepted(self.shown, values)))
-        return ", ".join(f"{axis_title(name)} {show(name, _rounded(value))}" for name, value in shown.items())
+        return ", ".join(f"{axis_title(name)} {_told(name, value)}" for name, value in shown.items())
 
     def build(self, point: Mapping[str, Any], seed: int) -> Trial:
         """The trial of a candidate.
@@ -288,9 +288,15 @@ def _check_range(name: str, each: Range) -> None:
         raise UsageError(f"the logarithmic range of {name} starts at {each.low:g}: above 0")
 
 
+def _told(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return show(name, _rounded(value))
+
+
 def _rounded(value: Any) -> Any:
     """Three digits: nobody sets 0.1437128 s."""
-    if isinstance(value, bool) or not isinstance(value, (float, tuple, list)):
+    if not isinstance(value, (float, tuple, list)):
         return value
     if isinstance(value, float):
         return float(f"{value:.3g}")

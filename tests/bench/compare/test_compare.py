@@ -59,12 +59,12 @@ def test_sizes() -> None:
 
 def test_equal_sides_are_told_equal() -> None:
     """The bar is 95 of 100; alpha is 1%. docs/comparing.md has the figures of `python -m bench.compare.power`."""
-    assert false_alarms(100, trials=30, noise=0.08) <= 0.05
+    assert false_alarms(60, trials=30, noise=0.08) <= 0.05
 
 
 def test_a_slowdown_of_p99_by_a_tenth_is_found_at_30_trials() -> None:
     """With a noise of 5% between trials, among twenty comparisons."""
-    assert power(40, trials=30, noise=0.05, slower=0.10) >= 0.95
+    assert power(20, trials=30, noise=0.05, slower=0.10) >= 0.95
 
 
 def simulated(seed: int, delay_ms: float = 5.0) -> Result:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.errors import UsageError
+from bench.trial import Trial
 from bench.tune import Choice, Constraint, Default, Objective, Real, StudyResult, TuneOptions, tune
 from bench.tune.advice import spanned, text_of
 from bench.tune.api import exit_code
@@ -144,6 +145,35 @@ def test_violations_are_never_recommended_and_are_kept_to_replay(tmp_path: Path)
     assert any(each.excess["violations"] > 0 for each in found.tried)
     page = render(found, tmp_path, tmp_path / "r.html").read_text()
     assert f"{found.violations} violated a safety property" in page
+
+
+def test_p99_and_availability_are_constraints_by_their_columns(tmp_path: Path) -> None:
+    """The stand-in's p99 is 10 ms, and its outage 1 - speed of a second: an availability of 50% asks for speed 0.5."""
+    study = studies.trials(
+        parameters={"speed": Real(0.2, 0.8)},
+        objectives=[Objective("speed", lambda result: result.params["speed"], unit="")],
+        constraints=[
+            Constraint("p99 above 20 ms", "p99_s", at_most=0.02, tolerated=0.05),
+            Constraint("availability below 50%", lambda r: 1 - (r.unavailable_s or 0.0), at_least=0.5, tolerated=0.05),
+        ],
+        candidates=24,
+        looks=(2, 4),
+    )
+    found = done(study, tmp_path)
+    assert found.recommended is not None
+    assert 0.5 <= of(found, found.recommended).point["speed"] < 0.6, "the lowest that keeps it available"
+    strict = studies.trials(constraints=[Constraint("p99 above 5 ms", "p99_s", at_most=0.005)])
+    assert done(strict, tmp_path / "strict").recommended is None
+
+
+def test_a_choice_of_ranges_comes_back_as_it_was(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    def trial(nodes: int, timeout: tuple[float, float]) -> Trial:
+        return Trial(protocol="raft", nodes=nodes, params={"speed": timeout[0]})
+
+    choice = Choice(((0.15, 0.3), (0.5, 1.0)))
+    found = done(studies.trials(trial=trial, parameters={"timeout": choice}), tmp_path)
+    assert found.recommended is not None and list(of(found, found.recommended).point["timeout"]) == [0.5, 1.0]
+    assert not [each for each in recwarn if "categorical" in str(each.message)]
 
 
 def test_a_void_or_failed_candidate_is_not_chosen(tmp_path: Path) -> None:
