@@ -79,7 +79,7 @@ def _run_steps(scenario: Scenario, quiet: bool, json_to: str | None) -> int:
     show_steps(console(to_stderr=json_to == "-"), scenario, cluster, verdict, quiet=quiet)
     missed = len(schedule.steps) - len(cluster.done)
     if missed and not verdict:
-        print(f"{missed} of its steps could not be carried out: the protocol behaves otherwise than when it was written")
+        print(f"{missed} of its steps could not be carried out: the protocol is not the one it was written for")
     return EXIT_VIOLATION if verdict else EXIT_VALID
 
 
@@ -121,7 +121,7 @@ def told(cluster: Cluster) -> list[str]:
             said.setdefault(event.at // TICK, []).append(f"{event.what} {event.detail}".strip())
     contents = {event.at // TICK: event.detail for event in cluster.trace if event.kind == "deliver"}
     width = len(str(len(cluster.done)))
-    lines = []
+    lines: list[str] = []
     for number, (step, since) in enumerate(zip(cluster.done, cluster.since, strict=True), 1):
         if number > MOST:
             return [*lines, f"... and {len(cluster.done) - MOST} more"]

@@ -12,7 +12,7 @@ from rich.text import Text
 from ..errors import EXIT_UNKNOWN, EXIT_VALID
 from ..scenario import load_script, of_schedule, of_trial, write_script
 from ..shrink.shrink import Shrunk, shrink
-from ..shrink.untimed import Schedule, UntimedShrinker, play
+from ..shrink.untimed import Schedule, UntimedShrinker, play, settled
 from ..trial import Trial
 from . import Interrupted
 from .execute import progress
@@ -43,8 +43,10 @@ def shrink_and_write(
     if not quiet:
         _show(found)
     ended = "interrupted" if interrupted else found.ended
-    out.print(str(path) if quiet else Text.assemble(f"{found.before}\nbecame {found.after} ({found.runs} tried; {ended})"))
-    if not quiet:
+    if quiet:
+        out.print(str(path))
+    else:
+        out.print(f"{found.before}\nbecame {found.after} ({found.runs} tried; {ended})", markup=False)
         out.print(Text.assemble(("see it with:    ", "dim"), (f"python {path}", "bold")))
     if interrupted:
         raise Interrupted(f"the smallest scenario found so far is in {path}")
@@ -85,7 +87,8 @@ def _not_again(trial: Trial, check: str, path: Path, live: bool) -> int:
     if not live:
         console().print(f"{check} does not fail when the trial is run again: the code has changed since")
         return EXIT_UNKNOWN
-    write_script(of_trial(trial, check), path, f"A live run of {trial.protocol} that failed {check}, as a simulated trial")
+    about = f"A live run of {trial.protocol} that failed {check}, as a simulated trial"
+    write_script(of_trial(trial, check), path, about)
     console().print(
         f"{check} failed live, and does not in the simulator with the same faults and operations: what made it fail is "
         f"not in them (timing, or the runtime). The schedule is in {path}"
@@ -108,6 +111,7 @@ def _seldom(say: Callable[[str], None]) -> Callable[[str], None]:
 
 def _write(found: Shrunk, path: Path) -> None:
     if found.schedule is not None:
+        found.schedule = settled(found.schedule)
         scenario, trial = of_schedule(found.schedule), found.schedule.trial
         reason = found.schedule.verdict.reason
     else:

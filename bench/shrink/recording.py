@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ class RecordingWorld(World):
         self._sent: dict[int, int] = {}  # number of a message -> when the step that set it free was
         self._copies: set[int] = set()  # numbers of messages that the network made of others
         self._last: tuple[Any, ...] = ()
+        self._nth: dict[int, int] = {}  # number of a message -> how many like it were sent at that time before it
+        self._count: Counter[tuple[str, str, str, int]] = Counter()
         self._turns: dict[str, list[tuple[int, int]]] = {}  # node -> (turn, when), of the present life
         self._disks: dict[str, int] = {}
         self._full: dict[str, bool] = {}
@@ -78,6 +81,11 @@ class RecordingWorld(World):
             now = (self.now, node, peer, at, id(message))
             if now == self._last:
                 self._copies.add(number)
+                self._nth[number] = self._nth[number - 1]
+            else:
+                key = (node, peer, what, self.now)
+                self._nth[number] = self._count[key]
+                self._count[key] += 1
             self._last = now
 
     def _after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
@@ -87,7 +95,8 @@ class RecordingWorld(World):
         step: Step | None = None
         if kind == MESSAGE:
             sent, copy = self._sent.get(sequence, now), sequence in self._copies
-            step = Step(kind="deliver", node=name, at=now, peer=a, what=name_of(b), sent=sent, copy=copy)
+            nth = self._nth.get(sequence, 0)
+            step = Step(kind="deliver", node=name, at=now, peer=a, what=name_of(b), sent=sent, nth=nth, copy=copy)
         elif kind == TIMER:
             step = Step(kind="timer", node=name, at=now, what=a)
         elif kind == REQUEST:

@@ -8,10 +8,10 @@ timeouts, but neither faults nor operations, which are explicit by then.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
@@ -201,7 +201,7 @@ class Shrinker:
         """The quiet time at the start, and that between any two things that happen, in halves."""
         for share in (1.0, 0.5):
             times = sorted({0, *(each.at for each in (*self.best.trial.faults, *self.best.trial.workload.script))})
-            for before, after in reversed(list(zip(times, times[1:], strict=False))):
+            for before, after in reversed(list(pairwise(times))):
                 gap = int((after - before - LEAD) * share)
                 if gap > LEAD:
                     self._try(_pulled(self.best.trial, after, gap))
@@ -346,5 +346,3 @@ _SIMPLER: tuple[Callable[[Trial], Iterable[Trial]], ...] = (
     _plain_load,
     _round_times,
 )
-
-_SERVER = re.compile(r"n\d+")

@@ -20,7 +20,8 @@ from .explicit import explicit
 from .oracle import Failure, run_against, verdict_of
 from .recording import record_steps
 from .reduce import Shrinker, size_of
-from .untimed import Schedule, UntimedShrinker, play
+from .untimed import Schedule, UntimedShrinker, bare, play
+
 
 @dataclass
 class Shrunk:
@@ -110,7 +111,7 @@ def shrink(
     if check != "liveness":
         cluster, seen = play(trial, steps, check)
         if seen is not None:
-            schedule = Schedule(trial, tuple(cluster.done), seen)
+            schedule = Schedule(bare(trial), tuple(cluster.done), seen)
             _follow(found, UntimedShrinker(schedule, budget_s=budget_s, say=say))
             return True
     _follow(found, Shrinker(failure, budget_s=budget_s, say=say))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import msgspec
@@ -15,6 +15,7 @@ from ..run import prepare
 from ..runtime.explore.rng import TurnRandom
 from ..runtime.explore.steps import KINDS, TICK, Cluster, Step
 from ..trial import Trial
+from ..workload.spec import Workload
 from .ddmin import ddmin
 from .oracle import BUDGET_S
 
@@ -52,6 +53,18 @@ class Schedule:
     def __str__(self) -> str:
         parts = ((self.faults, "fault"), (self.operations, "operation"), (len(self.steps), "step"))
         return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts)
+
+
+def bare(trial: Trial) -> Trial:
+    """Of a trial, what steps need: the protocol, how many nodes, and the seed of what they draw."""
+    return Trial(
+        protocol=trial.protocol,
+        mutant=trial.mutant,
+        nodes=trial.nodes,
+        seed=trial.seed,
+        params=trial.params,
+        workload=Workload(clients=trial.workload.clients),
+    )
 
 
 def cluster_of(trial: Trial, *, tracing: bool = False, seeded: bool = True) -> Cluster:
@@ -105,6 +118,8 @@ class UntimedShrinker:
         try:
             self._without(lambda step: step.kind == "disconnect")
             self._without(lambda step: step.kind == "request")
+            self._only_what_shows_it()
+            self._without(lambda step: step.copy)
             while True:
                 before = len(self.best.steps)
                 self._leave_out(_requests)
@@ -124,16 +139,30 @@ class UntimedShrinker:
             raise TimeoutError
         self.runs += 1
         self._say(f"{self.best}; {self.runs} schedules tried")
-        cluster, verdict = play(trial, steps, self.check)
+        cluster, verdict = play(trial, steps, self.check, seeded=self.best.seeded)
         if verdict is None:
             return False
-        self.best = Schedule(trial, tuple(cluster.done[: _last(cluster, verdict)]), verdict)
+        steps = tuple(cluster.done[: _last(cluster, verdict)])
+        self.best = replace(self.best, trial=trial, steps=steps, verdict=verdict)
         return True
 
     def _without(self, leave_out: Callable[[Step], bool]) -> None:
         rest = [step for step in self.best.steps if not leave_out(step)]
         if len(rest) < len(self.best.steps):
             self._try(self.best.trial, rest)
+
+    def _only_what_shows_it(self) -> None:
+        """Of a history: the operations that show the violation, or at least no other keys'."""
+        rows = self.best.verdict.rows
+        if not rows:
+            return
+        requests = [step for step in self.best.steps if step.kind == "request"]  # a row each, in this order
+        shown = {requests[row].operation for row in rows if row < len(requests)}
+        keys = {getattr(step.request, "key", None) for step in requests if step.operation in shown}
+        before = len(requests)
+        self._without(lambda step: step.kind == "request" and step.operation not in shown)
+        if sum(step.kind == "request" for step in self.best.steps) == before:
+            self._without(lambda step: step.kind == "request" and getattr(step.request, "key", None) not in keys)
 
     def _leave_out(self, grouped: Callable[[Sequence[Step]], list[frozenset[int]]]) -> None:
         """Delta debugging over groups of steps; steps of no group stay."""
@@ -164,10 +193,18 @@ class UntimedShrinker:
 
     def _canonical(self) -> None:
         """Steps at whole milliseconds, one after the other, on clocks that agree as far as may be."""
-        cluster, _ = play(self.best.trial, self.best.steps, self.check)
+        cluster, _ = play(self.best.trial, self.best.steps, self.check, seeded=self.best.seeded)
         for clocks in ((), ("timer",), KINDS):
             if self._try(self.best.trial, canonical(cluster, clocks)):
                 return
+
+
+def settled(schedule: Schedule) -> Schedule:
+    """The same with steps at 1 ms, 2 ms, ..., as notations have them, if they are not; with all clocks as they were."""
+    if all(step.at == number * TICK for number, step in enumerate(schedule.steps, 1)):
+        return schedule
+    cluster, _ = play(schedule.trial, schedule.steps, schedule.verdict.name, seeded=schedule.seeded)
+    return replace(schedule, steps=tuple(canonical(cluster, KINDS)))
 
 
 def canonical(cluster: Cluster, clocks: Collection[str] = ()) -> list[Step]:
@@ -176,11 +213,11 @@ def canonical(cluster: Cluster, clocks: Collection[str] = ()) -> list[Step]:
     Steps of the kinds in ``clocks`` still find on the node's monotonic clock what it showed.
     """
     steps = []
-    for index, (step, sent) in enumerate(zip(cluster.done, cluster.since, strict=True)):
+    for index, (step, sent, nth) in enumerate(zip(cluster.done, cluster.since, cluster.places, strict=True)):
         at = (index + 1) * TICK
         drift = step.at + step.drift - at if step.kind in clocks else 0
         since = (sent + 1) * TICK if step.kind in ("deliver", "sync") else 0
-        steps.append(msgspec.structs.replace(step, at=at, drift=drift, offset=0, sent=since))
+        steps.append(msgspec.structs.replace(step, at=at, drift=drift, offset=0, sent=since, nth=nth))
     return steps
 
 
@@ -228,7 +265,7 @@ def _singly(steps: Sequence[Step]) -> list[frozenset[int]]:
 
 
 def _without_node(schedule: Schedule, letter: str, gone: int) -> tuple[Trial, list[Step]]:
-    """The node is no more, and those after it are called by the names before theirs; a client's part goes to another."""
+    """Without the node; those after it get the names before theirs. A client's part goes to another."""
     trial = schedule.trial
     name = f"{letter}{gone}"
 

@@ -109,7 +109,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise UsageError(f"{where} comes before the one above it: give them in order of time, from 0 on")
             before = call.at
             if not 0 <= call.client < self.clients:
-                raise UsageError(f"{where}: there is no client c{call.client + 1}, the clients are c1 to c{self.clients}")
+                most = self.clients
+                raise UsageError(f"{where}: there is no client c{call.client + 1}, the clients are c1 to c{most}")
             if not 0 <= call.key < self.keys:
                 raise UsageError(f"{where}: there is no key k{call.key}, the keys are k0 to k{self.keys - 1}")
             if (call.value is None) != (call.function == "read"):

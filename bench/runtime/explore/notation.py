@@ -9,7 +9,8 @@ The line of a step has its kind and its node, then what belongs to the kind::
     full n1                         request c1 cas k0 7->8        admin n1 Drain {}
     space n1                        request c1 read k0
 
-``#4`` is the step that sent the message, or wrote the last record to be synced. ``keep 2``: two of the unsynced records
+``#4`` is the step that sent the message (``#4.2``: the second of that type to that node), or wrote the last record to
+be synced. ``keep 2``: two of the unsynced records
 survive. ``again``: a message is delivered a second time. A timer with a key is a tuple, ``timer c1 ('', 'retry', 17)``.
 ``clock 213ms`` at the end says what the node's monotonic clock shows; otherwise step k happens at k ms, and a timer
 that runs out finds its time come.
@@ -33,7 +34,7 @@ from ...faults.notation import exact_duration
 from ...units import parse_duration
 from .steps import KINDS, TICK, Step
 
-_ADMIN = {kind.__name__: kind for kind in (AddServer, RemoveServer, Drain)}
+_ADMIN: dict[str, type] = {kind.__name__: kind for kind in (AddServer, RemoveServer, Drain)}
 _CLOCK = re.compile(r" clock (\S+)$")
 _SHORT = re.compile(r"(read|write|cas) (\S+)(?: (nil|\d+)->(\d+)| (\d+))?")
 VALUE_BYTES = 16
@@ -95,7 +96,8 @@ def format_step(step: Step, *, clock: bool = False) -> str:
     line = f"{step.kind} {step.node}"
     match step.kind:
         case "deliver":
-            line = f"deliver {step.peer}>{step.node} {step.what} #{step.sent // TICK}{' again' if step.copy else ''}"
+            place = f"{step.sent // TICK}.{step.nth + 1}" if step.nth else f"{step.sent // TICK}"
+            line = f"deliver {step.peer}>{step.node} {step.what} #{place}{' again' if step.copy else ''}"
         case "timer":
             line += f" {step.what if isinstance(step.what, str) else repr(step.what)}"
         case "sync":
@@ -156,7 +158,9 @@ def _parse(text: str, number: int, family: Family) -> Step:
             what, place, *more = rest.split()
             if more not in ([], ["again"]) or not place.startswith("#"):
                 raise UsageError("write deliver n1>n2 Vote #7, and 'again' for a second time")
-            fields |= {"peer": peer, "what": what, "sent": int(place[1:]) * TICK, "copy": bool(more)}
+            sent, _, nth = place[1:].partition(".")
+            fields |= {"peer": peer, "what": what, "sent": int(sent) * TICK, "nth": int(nth or 1) - 1}
+            fields["copy"] = bool(more)
         case "timer":
             fields["what"] = ast.literal_eval(rest) if rest.startswith("(") else rest
         case "sync":

@@ -9,6 +9,7 @@ like, and timers are late.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -49,6 +50,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         peer: who sent the message, whose stream broke, who was fenced.
         what: name of the message's type; the timer; ``lost`` or ``corrupt`` for a disk.
         sent: of the message, the time of the step that set it free; of a sync, the time up to which records are safe.
+        nth: of a message: how many of its type had been sent to the same node at that time before it.
         copy: of a message: the network delivers it a second time.
         kept: of a crash: how many of the unsynced records survive.
         request: what a client is asked for, or the operator asks for.
@@ -63,6 +65,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     peer: str = ""
     what: Any = ""
     sent: int = 0
+    nth: int = 0
     copy: bool = False
     kept: int = 0
     request: Any = None
@@ -76,25 +79,27 @@ def name_of(message: Any) -> str:
     return type(message).__name__
 
 
-class Flight(msgspec.Struct):
+class Flight(msgspec.Struct, eq=False):
     """A message under way. ``number`` pairs its ends in drawings."""
 
     source: str
     target: str
     message: Any
     sent: int
+    nth: int
     number: int
     step: int
+    gone: bool = False
 
 
 class Cluster:
     """All nodes, what is under way between them, and what was observed. Begin it with steps of kind ``boot``.
 
     Attributes:
-        flights: messages under way, oldest first.
         violations: verdicts ``invalid``, each a check that failed; the first ends the run of :meth:`play`.
         done: the steps that were carried out.
         since: of each of those, the index of the step that set its message free, or wrote the last record it synced.
+        places: of each of those, which of several messages of that step it was.
         trace: for drawings, if asked for.
     """
 
@@ -122,20 +127,23 @@ class Cluster:
         for number in range(clients):
             name = f"c{number + 1}"
             self.machines[name] = Machine(name, make(family.client, client_config), bootstrap, rng_of)
-        self.flights: list[Flight] = []
-        self._past: list[Flight] = []  # delivered, and may be again
+        self._flights: dict[tuple[str, str, str], list[Flight]] = {}  # (source, target, type)
+        self._past: dict[tuple[str, str, str], list[Flight]] = {}  # delivered, and may be again
         self.invariants: list[Invariant] = family.invariants() if invariants else []
         self.views: dict[str, Any] = {}
         self.violations: list[Verdict] = []
         self.crashed: list[str] = []
         self.done: list[Step] = []
         self.since: list[int] = []
-        self._cause = 0
+        self.places: list[int] = []
+        self._cause = self._place = 0
         self.trace: list[TraceEvent] | None = [] if tracing else None
         self._written: dict[str, dict[int, int]] = {name: {} for name in self.machines}  # turn -> step, of this life
         self._operations: dict[int, tuple[int, Any, int, str]] = {}
         self._ended: dict[int, tuple[int, Outcome]] = {}
+        self._exact: dict[tuple[str, str, str, int, int], Flight] = {}
         self._number = 0
+        self._nth: Counter[tuple[str, str, str, int]] = Counter()
 
     # --- playing -----------------------------------------------------------------------------------------------------
 
@@ -149,11 +157,12 @@ class Cluster:
 
     def carry_out(self, step: Step) -> bool:
         """One step; False if it could not be."""
-        self._cause = 0
+        self._cause = self._place = 0
         if not self._carry_out(step):
             return False
         self.done.append(step)
         self.since.append(self._cause)
+        self.places.append(self._place)
         return True
 
     def _carry_out(self, step: Step) -> bool:
@@ -196,9 +205,11 @@ class Cluster:
                 if flight is None:
                     return False
                 if not step.copy:
-                    self.flights.remove(flight)
-                    self._past.append(flight)
-                self._cause = flight.step
+                    key = (flight.source, flight.target, step.what)
+                    self._flights[key].remove(flight)
+                    flight.gone = True
+                    self._past.setdefault(key, []).append(flight)
+                self._cause, self._place = flight.step, flight.nth
                 source, message = flight.source, flight.message
                 self._note(step, "deliver", source, name_of(message), flight.number, one_line(message))
                 return self._turn(machine, step, lambda: machine.turn(step.at, lambda e: e.receive(source, message)))
@@ -237,10 +248,14 @@ class Cluster:
 
     def _find(self, step: Step) -> Flight | None:
         """The message under way that is most like the one meant: of that type on that link, sent nearest to then."""
-        best: tuple[int, Flight] | None = None
-        for flight in (*self.flights, *self._past) if step.copy else self.flights:
-            if flight.target == step.node and flight.source == step.peer and name_of(flight.message) == step.what:
-                off = abs(flight.sent - step.sent)
+        key = (step.peer, step.node, step.what)
+        meant = self._exact.get((*key, step.sent, step.nth))
+        if meant is not None and (step.copy or not meant.gone):
+            return meant
+        best: tuple[tuple[int, int], Flight] | None = None
+        for flights in (self._flights, self._past) if step.copy else (self._flights,):
+            for flight in flights.get(key, ()):
+                off = (abs(flight.sent - step.sent), abs(flight.nth - step.nth))
                 if best is None or off < best[0]:
                     best = (off, flight)
         return None if best is None else best[1]
@@ -267,8 +282,13 @@ class Cluster:
         for target, message in effects.sends:
             if target in self.machines:
                 self._number += 1
-                self.flights.append(Flight(machine.name, target, message, step.at, self._number, len(self.done)))
                 name, text = name_of(message), one_line(message)
+                key = (machine.name, target, name, step.at)
+                nth = self._nth[key]
+                self._nth[key] += 1
+                flight = Flight(machine.name, target, message, step.at, nth, self._number, len(self.done))
+                self._flights.setdefault(key[:3], []).append(flight)
+                self._exact[(*key, nth)] = flight
                 if self.trace is not None:
                     self.trace.append(TraceEvent(self._now(), "send", machine.name, target, name, self._number, text))
         for operation, outcome in effects.replies:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -98,12 +97,12 @@ def test_a_failure_that_is_a_matter_of_time_shrinks_as_a_trial() -> None:
     trial, check = failing("prevote-without-checkquorum", 22)
     assert check == "liveness"
     found = Shrunk(check, "")
-    began = time.monotonic()
-    assert shrink(trial, check, found, budget_s=20)
+    assert shrink(trial, check, found, budget_s=3)
     assert found.schedule is None
     assert found.failure is not None
     size = size_of(found.failure)
-    assert (size.faults, size.nodes) == (0, 3) or time.monotonic() - began > 20
+    assert size.faults <= 10
+    assert size.operations < 400
     assert run_against(found.failure.trial, check) is not None
 
 
