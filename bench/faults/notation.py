@@ -329,7 +329,7 @@ def usage(kind: str) -> str:
     form = FORMS[kind]
     parts = [kind]
     for name in form.words:
-        text = "|".join(SHAPES) if name == "shape" else name.upper()
+        text = "|".join(SHAPES) if name == "shape" else "n1-n2,n1>n3" if name == "links" else name.upper()
         parts.append(f"[{text}]" if name in form.optional else text)
     for keyword, (name, value) in form.keywords.items():
         text = f"{keyword} {value.example}"
