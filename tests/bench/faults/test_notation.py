@@ -154,7 +154,7 @@ FIELDS = {
         ),
         min_size=1,
         unique=True,
-    ).map(lambda links: notation.parse_links(notation.format_links(links + [links[0][::-1]]))),
+    ).map(lambda links: notation.parse_links(notation.format_links([*links, links[0][::-1]]))),
 }
 
 
