@@ -127,7 +127,7 @@ def _bounds(scope: Scope) -> str:
         (scope.crashes, "crash"),
         (scope.duplicates, "duplicate"),
     ]
-    text = ", ".join(f"{count} {what}{'' if count == 1 else 'es' if what == 'crash' else 's'}" for count, what in parts)
+XX
     return text if scope.depth is None else f"{text}, {scope.depth} steps"
 
 
@@ -140,11 +140,8 @@ def _show(out: Console, trial: Trial, scope: Scope, found: Found) -> None:
         markup=False,
     )
     rate = found.transitions / found.took_s if found.took_s else 0.0
-    out.print(
-        f"  {found.turns:,} turns of nodes computed, {found.histories:,} histories judged, in {found.took_s:.1f} s "
-        f"({rate:,.0f} steps/s)",
-        markup=False,
-    )
+    judged = f"{found.turns:,} turns of nodes computed, {found.histories:,} histories judged"
+    out.print(f"  {judged}, in {found.took_s:.1f} s ({rate:,.0f} steps/s)", markup=False)
 
 
 def schedule_of(trial: Trial, found: Found) -> Schedule:
@@ -173,7 +170,8 @@ def _show_violation(out: Console, trial: Trial, found: Found, store: bool, quiet
     path = folder / "scenario.py"
     folder.mkdir(parents=True, exist_ok=True)
     mutant = f" [{trial.mutant}]" if trial.mutant else ""
-    about = f"{trial.protocol}{mutant} fails {found.verdict.name}: {found.verdict.reason}\n\nNo shorter way leads there."
+    why = f"{found.verdict.name}: {found.verdict.reason}"
+    about = f"{trial.protocol}{mutant} fails {why}\n\nNo shorter way leads there."
     write_script(scenario, path, about.replace("\\", "\\\\").replace('"""', "'''"))
     if not quiet:
         out.print(Text.assemble(("see it with:    ", "dim"), (f"python {path}", "bold")))

@@ -1,4 +1,4 @@
-"""States of nodes as text that is equal exactly if nothing in them differs, and copies that share what cannot change."""
+"""States of nodes as text that is equal exactly if nothing in them differs; copies that share what cannot change."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _again(value: Any, write: Callable[[str], None], seen: dict[int, int]) -> bo
 
 def _encode_mutable(value: Any, write: Callable[[str], None], seen: dict[int, int]) -> None:
     if isinstance(value, list | deque):
-        write("[")
+        write("[" if isinstance(value, list) else "d[")
         for item in value:
             _encode(item, write, seen)
         write("]")
@@ -114,7 +114,7 @@ def fields_of(value: Any) -> list[tuple[str, Any]]:
         slots = base.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                found.append((name, getattr(value, name)))
+                found += [(name, getattr(value, name))]
     found += sorted(getattr(value, "__dict__", {}).items())
     if not found and not isinstance(value, Node) and type(value).__module__ == "builtins":
         raise NotComparable(f"a {type(value).__name__} is not plain data")
@@ -152,7 +152,7 @@ def snapshot(value: Any, memo: dict[int, Any] | None = None) -> Any:
         for name in kind.__struct_fields__:
             setattr(copy, name, snapshot(getattr(value, name), memo))
     else:
-        copy = memo[id(value)] = kind.__new__(kind)
+        copy = memo[id(value)] = object.__new__(kind)
         for name, item in fields_of(value):
             object.__setattr__(copy, name, snapshot(item, memo))
     return copy

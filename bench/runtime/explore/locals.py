@@ -70,7 +70,7 @@ class _Origin:
 
 
 @dataclass
-class Node_:
+class NodeStates:
     """All states of one node that were seen.
 
     Attributes:
@@ -86,16 +86,17 @@ class Node_:
     turns: int = 0
     _origins: list[_Origin] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
-    _moves: dict[tuple[int, Input], Move] = field(default_factory=dict)
-    _timed: dict[tuple[int, Input, int], Move] = field(default_factory=dict)
+    _moves: dict[tuple[int, Any], Move] = field(default_factory=dict)
+    _timed: dict[tuple[int, Any, int], Move] = field(default_factory=dict)
     _parked: OrderedDict[int, Machine] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self._number(self._fresh(), _Origin(-1, (), 0))
 
-    def move(self, state: int, what: Input, now: int) -> Move:
-        """What an input does in a state at a time."""
-        found = self._moves.get((state, what)) or self._timed.get((state, what, now))
+    def move(self, state: int, what: Input, now: int, key: Any = None) -> Move:
+        """What an input does in a state at a time; ``key`` stands for the input where it is quicker to look up."""
+        key = what if key is None else key
+        found = self._moves.get((state, key)) or self._timed.get((state, key, now))
         if found is not None:
             return found
         machine = self._at(state)
@@ -106,9 +107,9 @@ class Node_:
             self._number(machine, _Origin(state, what, now)), tuple(effects.sends), tuple(effects.replies), error
         )
         if machine.read_clock:
-            self._timed[state, what, now] = move
+            self._timed[state, key, now] = move
         else:
-            self._moves[state, what] = move
+            self._moves[state, key] = move
         return move
 
     def _fresh(self) -> Machine:

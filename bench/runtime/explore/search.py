@@ -24,10 +24,12 @@ from ...checkers.registry import checks_for
 from ...checkers.verdict import Verdict
 from ...history import History, HistoryBuilder
 from .canonical import canonical, snapshot
-from .locals import Input, Move, Node_
+from .locals import Input, Move, NodeStates
 from .steps import TICK, Step, add_operation, name_of
 
-SAY_EVERY = 20_000
+SAY_EVERY_S = 1.0
+LOOK_EVERY = 256
+"""States expanded between two looks at the budgets."""
 CHECK_S = 5.0
 
 
@@ -118,6 +120,7 @@ class Explorer:
         self._clock = clock
         self._began = clock()
         self._deadline = self._began + budget_s
+        self._said = float("-inf")
         self._say = say
         bootstrap = tuple(sorted(f"n{number + 1}" for number in range(scope.nodes)))
 
@@ -128,11 +131,11 @@ class Explorer:
         self._views = views
         self.nodes = [
             *(
-                Node_(f"n{number + 1}", make(family.server, server_config), bootstrap, views)
+                NodeStates(f"n{number + 1}", make(family.server, server_config), bootstrap, views)
                 for number in range(scope.nodes)
             ),
             *(
-                Node_(f"c{number + 1}", make(family.client, client_config), bootstrap, views)
+                NodeStates(f"c{number + 1}", make(family.client, client_config), bootstrap, views)
                 for number in range(scope.clients)
             ),
         ]
@@ -142,7 +145,7 @@ class Explorer:
         self._flights = _Numbers()
         self._histories = _Numbers()
         self._messages: list[tuple[int, int, Any]] = []  # (source, target, message)
-        self._message_numbers: dict[str, int] = {}
+        self._message_numbers: dict[tuple[int, int, Any], int] = {}
         self._judged: dict[int, Verdict | None] = {}
         self._monitors: list[list[Invariant]] = [family.invariants()]
         self._monitor_numbers = {canonical(self._monitors[0]): 0}
@@ -193,21 +196,21 @@ class Explorer:
                 found.terminal += alone
                 found.expanded += 1
                 found.states = len(known)
-                if found.expanded % 256 == 0 and self._over(len(known), len(frontier)):
+                if found.expanded % LOOK_EVERY == 0 and self._over(len(known), len(frontier)):
                     return
             frontier = following
             found.depth += bool(following)
         return
 
     def _over(self, known: int, frontier: int) -> bool:
-        if self.found.expanded % SAY_EVERY < 256:
-            self._say(
-                f"{known:,} states, {self.found.depth} steps deep, {frontier:,} at that depth, "
-                f"{self._clock() - self._began:.0f} s"
-            )
+        now = self._clock()
+        if now - self._said > SAY_EVERY_S:
+            self._said = now
+            depth, took = self.found.depth, now - self._began
+            self._say(f"{known:,} states, {depth} steps deep, {frontier:,} at that depth, {took:.0f} s")
         if known >= self._most:
             self.found.cut = "states"
-        elif self._clock() > self._deadline:
+        elif now > self._deadline:
             self.found.cut = "time"
         return bool(self.found.cut)
 
@@ -272,10 +275,9 @@ class Explorer:
         history = self._histories.of(state[HISTORY])
         busy = {client for (client, _), entry in zip(self.scope.operations, history, strict=True) if entry[0] == 1}
         for operation, (client, request) in enumerate(self.scope.operations):
-            if history[operation] is NOT_BEGUN or history[operation] == NOT_BEGUN:
-                if client not in busy:
-                    busy.add(client)
-                    yield self.scope.nodes + client, ("request", operation + 1, request)
+            if history[operation] == NOT_BEGUN and client not in busy:
+                busy.add(client)
+                yield self.scope.nodes + client, ("request", operation + 1, request)
 
     def _take(self, state: State, index: int, what: Input) -> tuple[State, Verdict | None]:
         node = self.nodes[index]
@@ -284,14 +286,16 @@ class Explorer:
         now, timeouts, crashes, duplicates = state[NOW], state[TIMEOUTS], state[CRASHES], state[DUPLICATES]
         history = state[HISTORY]
         flights = list(self._flights.of(state[FLIGHTS]))
+        key: Any = None
         kind = what[0]
         again = kind == "deliver" and len(what) == 4
         if kind == "deliver":
+            key = self._message(self._index[what[1]], index, what[2])
             if again:
                 duplicates -= 1
                 what = what[:3]
             else:
-                flights.remove(self._message(self._index[what[1]], index, what[2]))
+                flights.remove(key)
         elif kind == "timer":
             timeouts -= 1
             now = max(now, dict(node.states[local].armed)[what[1]])
@@ -299,12 +303,13 @@ class Explorer:
             crashes -= 1
         elif kind == "request":
             history = self._begun(history, what[1] - 1)
-        move = node.move(local, what, now)
+        move = node.move(local, what, now, key)
         after = (*locals_[:index], move.after, *locals_[index + 1 :])
         for target, message in move.sends:
             if target in self._index:
                 flights.append(self._message(index, self._index[target], message))
-        flights.sort()
+        if len(move.sends):
+            flights.sort()
         for operation, outcome in move.replies:
             history = self._ended(history, operation - 1, outcome)
         monitor, name, problem = self._monitor(state[MONITOR], index, kind, after)
@@ -321,10 +326,10 @@ class Explorer:
         return following, self._violation(move, name, problem, history if move.replies else -1)
 
     def _message(self, source: int, target: int, message: Any) -> int:
-        text = canonical(source, target, message)
-        number = self._message_numbers.get(text)
+        key = (source, target, message)  # messages are immutable, and hashable all the way down
+        number = self._message_numbers.get(key)
         if number is None:
-            number = self._message_numbers[text] = len(self._messages)
+            number = self._message_numbers[key] = len(self._messages)
             self._messages.append((source, target, message))
         return number
 
@@ -332,7 +337,8 @@ class Explorer:
 
     def _begun(self, history: int, operation: int) -> int:
         entries = list(self._histories.of(history))
-        mask = sum(1 << index for index, entry in enumerate(entries) if entry[0] == 2 and not isinstance(entry[2], Info))
+        ended = [entry[0] == 2 and not isinstance(entry[2], Info) for entry in entries]
+        mask = sum(1 << index for index, each in enumerate(ended) if each)
         entries[operation] = (1, mask)
         return self._histories[tuple(entries)]
 
