@@ -30,6 +30,7 @@ from .scenario import show_steps
 from .store import RUNS
 from .summary import console
 
+_PLURALS = {"crash": "crashes"}
 WHY = {
     "states": "the budget of states was spent (--states)",
     "time": "the time was up (--budget)",
@@ -127,7 +128,8 @@ def _bounds(scope: Scope) -> str:
         (scope.crashes, "crash"),
         (scope.duplicates, "duplicate"),
     ]
-XX
+    words = [f"{count} {what if count == 1 else _PLURALS.get(what, what + 's')}" for count, what in parts]
+    text = ", ".join(words)
     return text if scope.depth is None else f"{text}, {scope.depth} steps"
 
 

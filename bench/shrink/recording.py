@@ -11,9 +11,9 @@ from protocols.family import Family
 
 from ..runtime.explore.steps import Step, name_of
 from ..runtime.record import RunRecord
-from ..runtime.sim.machine import ADMIN, DISCONNECT, FENCED, MESSAGE, REQUEST, TIMER, Machine
+from ..runtime.sim.machine import ADMIN, DISCONNECT, FENCED, MESSAGE, REQUEST, SYNCED, TIMER, WORK, Machine
 from ..runtime.sim.run import Simulation
-from ..runtime.sim.world import SYNCED, WORK, World
+from ..runtime.sim.world import World
 from ..trial import Trial
 
 
@@ -64,7 +64,7 @@ class RecordingWorld(World):
             self._full[machine.name] = full
             self.steps.append(Step(kind="full" if full else "space", node=machine.name, at=self.now))
 
-    def _note(
+    def note(
         self,
         kind: str,
         node: str,
@@ -76,6 +76,7 @@ class RecordingWorld(World):
         *,
         detail: str = "",
     ) -> None:
+        """Note when messages were set free, and which of them the network made of others."""
         if kind == "send":
             self._sent[number] = self.now
             now = (self.now, node, peer, at, id(message))
@@ -88,7 +89,8 @@ class RecordingWorld(World):
                 self._count[key] += 1
             self._last = now
 
-    def _after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
+    def after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
+        """Note the turn."""
         name, now = machine.name, self.now
         if machine.engine is not None:
             self._turns[name].append((machine.engine.turn, now))
@@ -114,7 +116,7 @@ class RecordingWorld(World):
         if step is not None:
             self._note_space(machine)
             self._append(machine, step)
-        super()._after_turn(machine, kind, a, b, sequence)
+        super().after_turn(machine, kind, a, b, sequence)
 
     def _append(self, machine: Machine, step: Step) -> None:
         """With what the node's clocks say."""

@@ -15,8 +15,9 @@ from typing import Any
 
 from protocols.node import Node, Outcome
 
-from ..engine import EMIT, FENCE, REPLY, Engine
+from ..engine import Engine
 from ..image import Image, Write
+from ..root import EMIT, FENCE, REPLY, Root
 from ..sim.clock import EPOCH
 from ..world import TimerId
 from .rng import TurnRandom
@@ -210,12 +211,12 @@ class Machine:
         wall, slack = self.wall_of(node), abs(self.offset)
         return wall - slack, wall + slack
 
-    def arm(self, engine: Engine, timer: TimerId, delay: int) -> None:
+    def arm(self, engine: Root, timer: TimerId, delay: int) -> None:
         """See :class:`bench.runtime.world.World`."""
         self.read_clock = True
         self.armed[timer] = self.clock + max(0, delay)
 
-    def disarm(self, engine: Engine, timer: TimerId) -> None:
+    def disarm(self, engine: Root, timer: TimerId) -> None:
         """See :class:`bench.runtime.world.World`."""
         self.armed.pop(timer, None)
 

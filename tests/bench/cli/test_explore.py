@@ -38,7 +38,8 @@ def test_a_mutant_is_listed_drawn_and_kept_as_a_script(bench):
 
 
 def test_quiet_and_json(bench):
-    done = bench(*ELECTION, "--quiet", "--json", "x.json", "--no-store", "--mutant", "half-is-a-majority", "--timeouts", 2)
+    mutant = ("--mutant", "half-is-a-majority", "--timeouts", 2)
+    done = bench(*ELECTION, *mutant, "--quiet", "--json", "x.json", "--no-store")
     assert done.exit_code == 1
     assert done.stdout.splitlines() == ["INVALID: election_safety: n1 and n2 were both leader in term 1"]
     report = msgspec.json.decode(Path("x.json").read_bytes())
