@@ -14,8 +14,8 @@ out, disks sync and servers crash, up to the bounds given. Invariants are checke
 whenever an operation ends. The first violation is one with the fewest steps; it is listed, drawn, and kept as a script.
 
 Seeds are a search, and this is a proof, but only of what is within the bounds: it says "valid" if it has seen all of
-that, and "unknown" if a budget ended it before. All clocks agree, chance is not explored, any timer that is set may run
-out next, and a message may never arrive.
+that, and "unknown" if a budget ended it before. All clocks agree, any timer that is set may run out next, and a message
+may never arrive. What nodes draw at random is fixed; with --chance, every choice among few is tried.
 
 \b
 Examples:
@@ -38,6 +38,7 @@ SCOPE, BUDGET, OUTPUT = "Scope", "Budget", "Output"
 @option(SCOPE, "--timeouts", type=int, default=1, show_default=True, help="Timers that may run out, in all.")
 @option(SCOPE, "--crashes", type=int, default=0, show_default=True, help="Of servers, in all; they may boot again.")
 @option(SCOPE, "--duplicates", type=int, default=0, show_default=True, help="Messages that may arrive twice, in all.")
+@option(SCOPE, "--chance", is_flag=True, help="Try every way in which nodes may choose among few, as a server to ask.")
 @option(SCOPE, "--depth", type=int, help="Steps at most.  [default: as many as there are]")
 @option(SCOPE, "--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the protocol; repeatable.")
 @option(SCOPE, "--mutant", metavar="NAME", help="Explore this classic mistake instead of the real protocol.")

@@ -86,6 +86,7 @@ def explore(protocol: str, given: dict[str, Any], *, json_to: str | None, store:
         crashes=given["crashes"],
         duplicates=given["duplicates"],
         depth=given["depth"],
+        chance=given["chance"],
     )
     server_config, client_config = build_configs(family, params, scope.nodes)
     with progress(quiet) as say:
@@ -192,6 +193,7 @@ def _write_json(to: str, trial: Trial, scope: Scope, found: Found) -> None:
             "crashes": scope.crashes,
             "duplicates": scope.duplicates,
             "depth": scope.depth,
+            "chance": scope.chance,
         },
         "verdict": found.word,
         "cut": found.cut,

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import CliRunner
+
 import bench
+from bench import plugins
+from bench.cli import main
+from protocols.registry import MODULES
 
 ROOT = Path(bench.__file__).parent.parent
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -54,6 +62,41 @@ def install(folder: Path, into: Path) -> None:
 
 def run_page(page: Path, folder: Path) -> str:
     """Run everything in a folder, in order; what was printed. Fails at the first thing that is not as the page says."""
+    with _at_home(folder):
+        return _run(page, folder)
+
+
+@contextmanager
+def _at_home(folder: Path) -> Iterator[None]:
+    """In the folder, with what is installed there on the path, and nothing of it left behind."""
+    modules, protocols, path, here = dict(sys.modules), dict(MODULES), list(sys.path), Path.cwd()
+    sys.path[:0] = [str(folder / ".site"), str(folder)]
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        sys.path[:] = path
+        for name in set(sys.modules) - set(modules):
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+                del sys.modules[name]
+        for name in set(MODULES) - set(protocols):
+            del MODULES[name]
+        plugins._found.cache_clear()
+
+
+def _invoke(command: str, folder: Path, env: dict[str, str]) -> tuple[int, str]:
+    """The command's exit code and what it printed; ``bench`` runs in this process, for its start takes a second."""
+    words = shlex.split(command, comments=True)
+    if words[0] == "bench" and not set(command) & set("*$|"):
+        plugins._found.cache_clear()
+        ended = CliRunner().invoke(main, words[1:])
+        return ended.exit_code, ended.output
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def _run(page: Path, folder: Path) -> str:
     site = folder / ".site"
     bin_ = folder / ".bin"
     bin_.mkdir()
@@ -78,11 +121,9 @@ def run_page(page: Path, folder: Path) -> str:
                     install(folder, site)  # as pip would, without a build
                     continue
                 wanted = _CODE.search(command)
-                done = subprocess.run(
-                    ["bash", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
-                )
-                recent += done.stdout + done.stderr
-                assert done.returncode == int(wanted[1] if wanted else 0), f"{where}: {command}\n{recent[-3000:]}"
+                code, output = _invoke(command, folder, env)
+                recent += output
+                assert code == int(wanted[1] if wanted else 0), f"{where}: {command}\n{recent[-3000:]}"
             printed += recent
         elif block.language == "text":
             for line in block.text.splitlines():

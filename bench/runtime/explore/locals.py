@@ -54,12 +54,14 @@ class Move:
         sends: (target, message) set free, in order.
         replies: (operation, outcome), in order.
         error: what a handler raised; the node is down then.
+        draws: how its choices fell.
     """
 
     after: int
     sends: tuple[tuple[str, Any], ...] = ()
     replies: tuple[tuple[int, Outcome], ...] = ()
     error: str = ""
+    draws: tuple[int, ...] = ()
 
 
 @dataclass
@@ -67,6 +69,7 @@ class _Origin:
     parent: int
     input: Input
     now: int
+    draws: tuple[int, ...] = ()
 
 
 @dataclass
@@ -76,41 +79,56 @@ class NodeStates:
     Attributes:
         states: by number; 0 is before its first boot.
         turns: taken.
+        chance: whether every outcome of a choice is tried, or one.
     """
 
     name: str
     make: Callable[[], Node]
     bootstrap: tuple[str, ...]
     views: dict[str, int]
+    chance: bool = False
     states: list[Local] = field(default_factory=list)
     turns: int = 0
     _origins: list[_Origin] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
-    _moves: dict[tuple[int, Any], Move] = field(default_factory=dict)
-    _timed: dict[tuple[int, Any, int], Move] = field(default_factory=dict)
+    _moves: dict[tuple[int, Any], tuple[Move, ...]] = field(default_factory=dict)
+    _timed: dict[tuple[int, Any, int], tuple[Move, ...]] = field(default_factory=dict)
     _parked: OrderedDict[int, Machine] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self._number(self._fresh(), _Origin(-1, (), 0))
 
-    def move(self, state: int, what: Input, now: int, key: Any = None) -> Move:
-        """What an input does in a state at a time; ``key`` stands for the input where it is quicker to look up."""
+    def moves(self, state: int, what: Input, now: int, key: Any = None) -> tuple[Move, ...]:
+        """What an input does in a state at a time, one move for each way in which its choices can fall.
+
+        ``key`` stands for the input where it is quicker to look up.
+        """
         key = what if key is None else key
         found = self._moves.get((state, key)) or self._timed.get((state, key, now))
         if found is not None:
             return found
-        machine = self._at(state)
-        machine.read_clock = False
-        effects, error = _apply(machine, what, now)
-        self.turns += 1
-        move = Move(
-            self._number(machine, _Origin(state, what, now)), tuple(effects.sends), tuple(effects.replies), error
-        )
-        if machine.read_clock:
-            self._timed[state, key, now] = move
+        found = ()
+        timed = False
+        todo: list[tuple[int, ...]] = [()]
+        while todo:
+            loaded = todo.pop()
+            machine = self._at(state)
+            machine.read_clock = False
+            effects, error = _apply(machine, what, now, loaded)
+            self.turns += 1
+            draws = tuple(machine.dice.outcomes)
+            if self.chance:  # the ways in which what was not loaded could have fallen
+                for place in range(len(loaded), len(draws)):
+                    others = (each for each in range(machine.dice.sizes[place]) if each != draws[place])
+                    todo += [(*draws[:place], each) for each in others]
+            after = self._number(machine, _Origin(state, what, now, draws))
+            found += (Move(after, tuple(effects.sends), tuple(effects.replies), error, draws),)
+            timed = timed or machine.read_clock
+        if timed:
+            self._timed[state, key, now] = found
         else:
-            self._moves[state, key] = move
-        return move
+            self._moves[state, key] = found
+        return found
 
     def _fresh(self) -> Machine:
         def rng_of(name: str, incarnation: int) -> Random:
@@ -130,7 +148,7 @@ class NodeStates:
             state = origin.parent
         machine = self._fresh()
         for origin in reversed(path):
-            _apply(machine, origin.input, origin.now)
+            _apply(machine, origin.input, origin.now, origin.draws)
         return machine
 
     def _number(self, machine: Machine, origin: _Origin) -> int:
@@ -166,9 +184,10 @@ class NodeStates:
         return number
 
 
-def _apply(machine: Machine, what: Input, now: int) -> tuple[Effects, str]:
+def _apply(machine: Machine, what: Input, now: int, draws: tuple[int, ...]) -> tuple[Effects, str]:
     """Carry an input out, with the end of its batch; what a handler raised, in words."""
     machine.set_clock(now)
+    machine.dice.load(draws)
     kind = what[0]
     try:
         if kind == "boot":

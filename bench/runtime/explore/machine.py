@@ -20,7 +20,7 @@ from ..image import Image, Write
 from ..root import EMIT, FENCE, REPLY, Root
 from ..sim.clock import EPOCH
 from ..world import TimerId
-from .rng import TurnRandom
+from .rng import Dice, TurnRandom
 
 
 class Effects:
@@ -45,6 +45,7 @@ class Machine:
         armed: timers that are set, with their deadlines.
         clock: what its monotonic clock says, ns, and ``offset`` by how much its wall clock is ahead of that;
             ``read_clock`` whether anything depended on them.
+        dice: its choices, where it draws from a :class:`.rng.TurnRandom`.
         marks: names and fields of what the node said was worth counting in the step under way.
     """
 
@@ -53,6 +54,7 @@ class Machine:
         "bootstrap",
         "clock",
         "corrupt",
+        "dice",
         "engine",
         "ever_written",
         "full",
@@ -85,6 +87,7 @@ class Machine:
         self.is_server = name in bootstrap
         self.rng_of = rng_of
         self.engine: Engine | None = None
+        self.dice = Dice()
         self.incarnation = 0
         self.synced = Image()
         self.unsynced: list[tuple[int, int, list[Write]]] = []
@@ -123,7 +126,9 @@ class Machine:
         engine = Engine(
             self, self.name, self.incarnation, self.make(), self.bootstrap, "", self.synced.copy(), self._write
         )
-        engine._rng = self.rng_of(self.name, self.incarnation)
+        rng = engine._rng = self.rng_of(self.name, self.incarnation)
+        if isinstance(rng, TurnRandom):
+            rng.dice = self.dice
         engine.disk_full = self.full
         self.engine = engine
         torn, self.torn = self.torn, 0

@@ -12,6 +12,7 @@ The line of a step has its kind and its node, then what belongs to the kind::
 ``#4`` is the step that sent the message (``#4.2``: the second of that type to that node), or wrote the last record to
 be synced. ``keep 2``: two of the unsynced records
 survive. ``again``: a message is delivered a second time. A timer with a key is a tuple, ``timer c1 ('', 'retry', 17)``.
+``draws 2`` says how the node's choices among few fall, in the order in which it makes them (of explored steps).
 ``clock 213ms`` at the end says what the node's monotonic clock shows; otherwise step k happens at k ms, and a timer
 that runs out finds its time come.
 """
@@ -36,6 +37,7 @@ from .steps import KINDS, TICK, Step
 
 _ADMIN: dict[str, type] = {kind.__name__: kind for kind in (AddServer, RemoveServer, Drain)}
 _CLOCK = re.compile(r" clock (\S+)$")
+_DRAWS = re.compile(r" draws ([\d,]+)$")
 _SHORT = re.compile(r"(read|write|cas) (\S+)(?: (nil|\d+)->(\d+)| (\d+))?")
 VALUE_BYTES = 16
 
@@ -112,6 +114,8 @@ def format_step(step: Step, *, clock: bool = False) -> str:
             line += f" {format_request(step.request)}"
         case "admin":
             line += f" {type(step.request).__name__} {msgspec.json.encode(step.request).decode()}"
+    if step.draws:
+        line += f" draws {','.join(map(str, step.draws))}"
     return f"{line} clock {exact_duration(step.at + step.drift)}" if clock or step.drift else line
 
 
@@ -147,11 +151,16 @@ def _parse(text: str, number: int, family: Family) -> Step:
     if found is not None:
         text = text[: found.start()]
         drift = parse_duration(found[1]) - at
+    draws = _DRAWS.search(text)
+    if draws is not None:
+        text = text[: draws.start()]
     kind, _, rest = text.partition(" ")
     if kind not in KINDS:
         raise unknown_name("kind of step", kind, KINDS)
     node, _, rest = rest.partition(" ")
     fields: dict[str, Any] = {"kind": kind, "node": node, "at": at, "drift": drift}
+    if draws is not None:
+        fields["draws"] = tuple(map(int, draws[1].split(",")))
     match kind:
         case "deliver":
             peer, _, fields["node"] = node.partition(">")

@@ -7,7 +7,8 @@ taken for the same because it looks alike: there is no reduction by symmetry.
 
 Time: all clocks agree. It moves only when a timer runs out, to that timer's deadline; any timer that is set may run
 out next, however late, and a message may take as long as it likes. A message that never arrives is one that is still
-under way at the end, so loss needs no step of its own. Chance is not explored (see :mod:`.rng`).
+under way at the end, so loss needs no step of its own. Of chance, only choices among few are explored, and only if the
+scope says so (see :mod:`.rng`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Scope:
         crashes: of servers, in all. A crash may keep any number of unsynced records; a boot may come at any time after.
         duplicates: messages that may arrive a second time, in all.
         depth: steps at most; None: as many as there are.
+        chance: whether every way is tried in which nodes may choose among few (a peer, a server), or one.
     """
 
     nodes: int = 3
@@ -53,6 +55,7 @@ class Scope:
     crashes: int = 0
     duplicates: int = 0
     depth: int | None = None
+    chance: bool = False
 
 
 @dataclass
@@ -95,6 +98,8 @@ State = tuple[int, ...]
 """(locals, messages, time, timeouts, crashes, duplicates, history, monitor), all but time and bounds by number."""
 LOCALS, FLIGHTS, NOW, TIMEOUTS, CRASHES, DUPLICATES, HISTORY, MONITOR = range(8)
 
+Origin = tuple[int, Input, int, tuple[int, ...]]
+"""Of a state: number of the one before, the input, the node, how its choices fell."""
 NOT_BEGUN = (0,)
 """Of an operation; (1, mask of those that had ended before) is under way, (2, mask, outcome) has ended."""
 
@@ -127,15 +132,16 @@ class Explorer:
         def make(kind: type[Node], config: Any) -> Callable[[], Node]:
             return lambda: kind(config)
 
+        chance = scope.chance
         views: dict[str, int] = {}
         self._views = views
         self.nodes = [
             *(
-                NodeStates(f"n{number + 1}", make(family.server, server_config), bootstrap, views)
+                NodeStates(f"n{number + 1}", make(family.server, server_config), bootstrap, views, chance)
                 for number in range(scope.nodes)
             ),
             *(
-                NodeStates(f"c{number + 1}", make(family.client, client_config), bootstrap, views)
+                NodeStates(f"c{number + 1}", make(family.client, client_config), bootstrap, views, chance)
                 for number in range(scope.clients)
             ),
         ]
@@ -168,12 +174,24 @@ class Explorer:
     def _search(self) -> None:
         found, scope = self.found, self.scope
         first = self._initial()
-        if first is None:
-            return
         known: dict[State, int] = {first: 0}
-        origins: list[tuple[int, Input, int]] = [(-1, (), -1)]  # number of the state before, the input, the node
+        origins: list[Origin] = [(-1, (), -1, ())]
         frontier = [first]
-        found.states = 1
+        for node in range(len(self.nodes)):  # every node boots before anything else happens
+            booted: list[State] = []
+            for state in frontier:
+                for after, verdict, draws in self._take(state, node, ("boot",)):
+                    if verdict is not None:
+                        found.verdict = verdict
+                        found.steps = self._steps([*_path(origins, known[state]), (("boot",), node, draws)])
+                        return
+                    if after not in known:
+                        known[after] = len(origins)
+                        origins.append((known[state], ("boot",), node, draws))
+                        booted.append(after)
+            frontier = booted
+        before = len(known) - len(frontier)  # states of a cluster that is not there yet
+        found.states = len(frontier)
         while frontier:
             if scope.depth is not None and found.depth >= scope.depth:
                 found.cut = "depth"
@@ -182,20 +200,20 @@ class Explorer:
             for state in frontier:
                 number = known[state]
                 alone = True
-                for node, what, after, verdict in self._successors(state):
+                for node, what, after, verdict, draws in self._successors(state):
                     alone = False
                     found.transitions += 1
                     if verdict is not None:
                         found.verdict = verdict
-                        found.steps = self._steps([*_path(origins, number), (what, node)])
+                        found.steps = self._steps([*_path(origins, number), (what, node, draws)])
                         return
                     if after not in known:
                         known[after] = len(origins)
-                        origins.append((number, what, node))
+                        origins.append((number, what, node, draws))
                         following.append(after)
                 found.terminal += alone
                 found.expanded += 1
-                found.states = len(known)
+                found.states = len(known) - before
                 if found.expanded % LOOK_EVERY == 0 and self._over(len(known), len(frontier)):
                     return
             frontier = following
@@ -214,12 +232,12 @@ class Explorer:
             self.found.cut = "time"
         return bool(self.found.cut)
 
-    def _initial(self) -> State | None:
-        """Every node boots, and nothing else has happened."""
+    def _initial(self) -> State:
+        """Nothing has happened, not even a boot."""
         scope = self.scope
         locals_ = (0,) * len(self.nodes)
         history = tuple(NOT_BEGUN for _ in scope.operations)
-        state: State = (
+        return (
             self._locals[locals_],
             self._flights[()],
             0,
@@ -229,21 +247,14 @@ class Explorer:
             self._histories[history],
             0,
         )
-        for node in range(len(self.nodes)):
-            state, verdict = self._take(state, node, ("boot",))
-            if verdict is not None:
-                self.found.verdict = verdict
-                self.found.steps = self._steps([(("boot",), each) for each in range(node + 1)])
-                return None
-        return state
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
-    def _successors(self, state: State) -> Iterator[tuple[int, Input, State, Verdict | None]]:
-        """Everything that can happen next: (node, input, state after it, verdict if that is a violation)."""
+    def _successors(self, state: State) -> Iterator[tuple[int, Input, State, Verdict | None, tuple[int, ...]]]:
+        """Everything that can happen next: (node, input, state after it, verdict if that is a violation, draws)."""
         for node, what in self._enabled(state):
-            after, verdict = self._take(state, node, what)
-            yield node, what, after, verdict
+            for after, verdict, draws in self._take(state, node, what):
+                yield node, what, after, verdict, draws
 
     def _enabled(self, state: State) -> Iterator[tuple[int, Input]]:
         locals_ = self._locals.of(state[LOCALS])
@@ -279,7 +290,9 @@ class Explorer:
                 busy.add(client)
                 yield self.scope.nodes + client, ("request", operation + 1, request)
 
-    def _take(self, state: State, index: int, what: Input) -> tuple[State, Verdict | None]:
+    def _take(
+        self, state: State, index: int, what: Input
+    ) -> Iterator[tuple[State, Verdict | None, tuple[int, ...]]]:
         node = self.nodes[index]
         locals_ = self._locals.of(state[LOCALS])
         local = locals_[index]
@@ -303,7 +316,23 @@ class Explorer:
             crashes -= 1
         elif kind == "request":
             history = self._begun(history, what[1] - 1)
-        move = node.move(local, what, now, key)
+        bounds = (now, timeouts, crashes, duplicates)
+        for move in node.moves(local, what, now, key):
+            following, verdict = self._after(state, index, kind, move, list(flights), bounds, history)
+            yield following, verdict, move.draws
+
+    def _after(
+        self,
+        state: State,
+        index: int,
+        kind: str,
+        move: Move,
+        flights: list[int],
+        bounds: tuple[int, int, int, int],
+        history: int,
+    ) -> tuple[State, Verdict | None]:
+        """The state that a move leads to, and the verdict if it is a violation."""
+        locals_ = self._locals.of(state[LOCALS])
         after = (*locals_[:index], move.after, *locals_[index + 1 :])
         for target, message in move.sends:
             if target in self._index:
@@ -316,10 +345,7 @@ class Explorer:
         following = (
             self._locals[after],
             self._flights[tuple(flights)],
-            now,
-            timeouts,
-            crashes,
-            duplicates,
+            *bounds,
             history,
             monitor,
         )
@@ -431,18 +457,15 @@ class Explorer:
 
     # --- the way there -----------------------------------------------------------------------------------------------
 
-    def _steps(self, path: list[tuple[Input, int]]) -> list[Step]:
+    def _steps(self, path: list[tuple[Input, int, tuple[int, ...]]]) -> list[Step]:
         """The steps of a path, boots first, in the form that :class:`.steps.Cluster` carries out."""
-        boots = len(self.nodes)
-        if len(path) < boots or any(what[0] != "boot" for what, _ in path[:boots]):
-            path = [*((("boot",), index) for index in range(boots)), *path]
-        locals_ = [0] * boots
+        locals_ = [0] * len(self.nodes)
         now = 0
         sent: dict[int, list[tuple[int, int]]] = {}  # message -> (step, which of several), not yet delivered
         gone: dict[int, tuple[int, int]] = {}
         written: dict[int, int] = {}
         steps: list[Step] = []
-        for number, (what, index) in enumerate(path, 1):
+        for number, (what, index, draws) in enumerate(path, 1):
             node = self.nodes[index]
             kind = what[0]
             fields: dict[str, Any] = {}
@@ -463,7 +486,8 @@ class Explorer:
             elif kind == "request":
                 fields = {"operation": what[1], "request": what[2]}
             before = node.states[locals_[index]].unsynced
-            move = node.move(locals_[index], what[:3], now)
+            moves = node.moves(locals_[index], what[:3], now)
+            move = next(each for each in moves if each.draws == draws)
             locals_[index] = move.after
             if node.states[move.after].unsynced > (0 if kind == "sync" else before):
                 written[index] = number
@@ -475,7 +499,7 @@ class Explorer:
                     counts[key] = place[1] + 1
                     sent.setdefault(self._message(index, self._index[target], message_), []).append(place)
             at = number * TICK
-            steps.append(Step(kind=kind, node=node.name, at=at, drift=now - at, **fields))
+            steps.append(Step(kind=kind, node=node.name, at=at, drift=now - at, draws=draws, **fields))
         return steps
 
 
@@ -499,9 +523,9 @@ class _Numbers:
         return self._values[number]
 
 
-def _path(origins: list[tuple[int, Input, int]], number: int) -> list[tuple[Input, int]]:
+def _path(origins: list[Origin], number: int) -> list[tuple[Input, int, tuple[int, ...]]]:
     path = []
     while number > 0:
-        number, what, node = origins[number]
-        path.append((what, node))
+        number, what, node, draws = origins[number]
+        path.append((what, node, draws))
     return path[::-1]

@@ -53,6 +53,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         nth: of a message: how many of its type had been sent to the same node at that time before it.
         copy: of a message: the network delivers it a second time.
         kept: of a crash: how many of the unsynced records survive.
+        draws: how the choices of the step fall, where nodes draw from a :class:`.rng.TurnRandom`.
         request: what a client is asked for, or the operator asks for.
         operation: its number.
     """
@@ -68,6 +69,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nth: int = 0
     copy: bool = False
     kept: int = 0
+    draws: tuple[int, ...] = ()
     request: Any = None
     operation: int = 0
 
@@ -170,6 +172,7 @@ class Cluster:
         if machine is None:
             return False
         machine.set_clock(step.at + step.drift, step.offset)
+        machine.dice.load(step.draws)
         up = machine.engine is not None
         match step.kind:
             case "boot":
