@@ -41,18 +41,18 @@ def run_against(trial: Trial, check: str) -> Failure | None:
     """
     family, server_config, client_config = prepare(trial)
     record = simulate(trial, family, server_config, client_config)
-    verdict = verdict_of(check, record, family.model)
+    verdict = verdict_of(check, record, family.models(server_config, client_config, trial.nodes))
     if verdict is None:
         return None
     return Failure(trial, verdict, _moment(verdict, record), record)
 
 
-def verdict_of(check: str, record: RunRecord, model: str) -> Verdict | None:
+def verdict_of(check: str, record: RunRecord, models: tuple[str, ...]) -> Verdict | None:
     """How a run fails that check, or None."""
     own = [verdict for verdict in record.verdicts if verdict.name == check]
     if own:
         return next((verdict for verdict in own if verdict.verdict == "invalid"), None)
-    for judge in checks_for(model):
+    for judge in (judge for model in models for judge in checks_for(model)):
         verdict = judge(record.history, BUDGET_S)
         if verdict.name == check and verdict.verdict == "invalid":
             return verdict

@@ -101,8 +101,9 @@ def shrink(
         UsageError: the trial cannot be.
     """
     say("running the trial again")
-    steps, record = record_steps(trial, *prepare(trial))
-    verdict = verdict_of(check, record, prepare(trial)[0].model)
+    family, server_config, client_config = prepare(trial)
+    steps, record = record_steps(trial, family, server_config, client_config)
+    verdict = verdict_of(check, record, family.models(server_config, client_config, trial.nodes))
     if verdict is None:
         return False
     failure = run_against(trial, check)

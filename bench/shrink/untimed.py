@@ -87,7 +87,9 @@ def play(
     found = next((verdict for verdict in cluster.violations if verdict.name == check), None)
     if found is None and not any(each.name == check for each in cluster.invariants):
         history = cluster.history()
-        for judge in checks_for(prepare(trial)[0].model) if len(history) else ():
+        family, server_config, client_config = prepare(trial)
+        models = family.models(server_config, client_config, trial.nodes) if len(history) else ()
+        for judge in (judge for model in models for judge in checks_for(model)):
             verdict = judge(history, BUDGET_S)
             if verdict.name == check and verdict.verdict == "invalid":
                 found = verdict

@@ -146,7 +146,8 @@ class Explorer:
             ),
         ]
         self._index = {node.name: index for index, node in enumerate(self.nodes)}
-        self._checks = checks_for(family.model) if scope.operations else ()
+        models = family.models(server_config, client_config, scope.nodes) if scope.operations else ()
+        self._checks = [check for model in models for check in checks_for(model)]
         self._locals = _Numbers()
         self._flights = _Numbers()
         self._histories = _Numbers()
