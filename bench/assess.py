@@ -270,7 +270,7 @@ def unfired(trial: Trial, record: RunRecord) -> str | None:
     owes no fault that was due after its end.
     """
     end = record.load_end or trial.duration
-    fired = Counter(fault.detail for fault in record.faults if fault.targets or fault.kind == "partition")
+    fired = Counter(fault.detail for fault in record.faults if fault.targets or fault.kind in ("partition", "cut"))
     for fault in sorted(trial.faults, key=lambda fault: fault.at):
         written = format_fault(fault)
         if fired[written]:

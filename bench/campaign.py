@@ -20,8 +20,6 @@ from typing import Any
 import click
 import msgspec
 
-from protocols.registry import load
-
 from .errors import EXIT_UNKNOWN, EXIT_USAGE, EXIT_VALID, EXIT_VIOLATION, UsageError, worst_exit
 from .mutation import changed_lines, load_family
 from .provenance import provenance
@@ -191,7 +189,7 @@ def matrix(protocol: str, names: tuple[str, ...], limit: int, jobs: int, say: An
     caught there says nothing.
     """
     rows = []
-    for mutant in load(protocol).mutants:
+    for mutant in load_family(protocol).mutants:
         if names and mutant.name not in names:
             continue
         began = time.monotonic()

@@ -20,6 +20,7 @@ from protocols.family import Family, Mutant
 from protocols.registry import MODULES, load
 
 from .errors import UsageError, unknown_name
+from .plugins import protocol_names, register_protocol
 
 _SUFFIX = "__mutant_"
 
@@ -95,8 +96,8 @@ def load_family(protocol: str, mutant: str | None = None) -> Family:
     Raises:
         UsageError: no such protocol or mutant.
     """
-    if protocol not in MODULES:
-        raise unknown_name("protocol", protocol, MODULES)
+    if not register_protocol(protocol):
+        raise unknown_name("protocol", protocol, protocol_names())
     family = load(protocol)
     if mutant is None:
         return family
@@ -120,7 +121,7 @@ def load_family(protocol: str, mutant: str | None = None) -> Family:
 
 def diff(protocol: str, mutant: str) -> str:
     """The mutant as a unified diff of the real source, without context."""
-    found = find_mutant(load(protocol), mutant)
+    found = find_mutant(load_family(protocol), mutant)
     spec = importlib.util.find_spec(f"{MODULES[protocol]}.{found.file}")
     assert spec is not None and spec.origin is not None
     before = Path(spec.origin).read_text()

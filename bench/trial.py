@@ -47,6 +47,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         duration: ns of load during which faults may be active.
         warmup: ns at the start whose operations are checked but not measured.
         liveness: ns granted after the heal for the system to serve again.
+        split: (sim) ask for service also while one partial partition leaves a majority connected, before all is healed;
+            None: after a nemesis.
         network, workload, faults, nemesis: see there. The nemesis' faults come on top of the schedule.
         service: (sim) what work costs.
         clock_offset, clock_drift_ppm: (sim) wall clocks start within +-offset ns; clocks run within +-ppm.
@@ -74,6 +76,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     duration: int = 5_000_000_000
     warmup: int = 0
     liveness: int = 10_000_000_000
+    split: bool | None = None
     network: Network = Network()
     workload: Workload = Workload()
     faults: tuple[Fault, ...] = ()

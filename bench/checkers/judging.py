@@ -102,7 +102,10 @@ def judge(
     """
     chosen = model_named(model)
     chosen_options = (options or Options()).of_format(format)
-    if isinstance(history, History) and chosen.name in ("register", "cas-register", "none"):
+    if chosen.kind == "plug-in":
+        history = shaped(history, model, path)
+    plain = chosen.name in ("register", "cas-register", "none") or chosen.kind == "plug-in"
+    if isinstance(history, History) and plain:
         return [check(history, budget_s) for check in checks_for(chosen.name)]
     return _run(shaped(history, model, path), chosen, budget_s, chosen_options)
 
@@ -115,11 +118,15 @@ def shaped(history: Read, model: str, path: Path | str = "history") -> Read:
     """
     chosen = model_named(model)
     if isinstance(history, History):
-        if chosen.name in ("register", "cas-register", "none") or chosen.kind == "session":
+        if chosen.name in ("register", "cas-register", "none") or chosen.kind in ("session", "plug-in"):
             return history
         history = operations_of(history)
     if chosen.name == "none":
         return history
+    if chosen.kind == "plug-in" and not isinstance(history, Transactions):
+        history = _by_key(history)
+        refuse_misshapen(history, "register", path)
+        return columns_of(history, None, nil_read_is_unknown=False, fail_is_unequal=True)
     if isinstance(history, Transactions):
         if chosen.takes == "operations":
             raise UsageError(f"{path}: model {model} is about single operations, and these are transactions")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ..errors import unknown_name
+from .. import plugins
+from ..errors import HarnessError, unknown_name
 from ..history.history import History
 from . import linearizability
 from .clocks import in_every_clock
@@ -16,7 +17,7 @@ Check = Callable[[History, float], Verdict]
 """(history, seconds it may take) -> verdict. It never changes the history, and never raises for what is in one."""
 
 Takes = Literal["operations", "transactions", "either"]
-Kind = Literal["object", "session", "workload", "isolation", "level", ""]
+Kind = Literal["object", "session", "workload", "isolation", "level", "plug-in", ""]
 
 _COLUMNS: dict[str, tuple[Check, ...]] = {
     "register": (linearizability.check,),
@@ -116,9 +117,29 @@ def model_named(name: str) -> Model:
     Raises:
         UsageError: there is none.
     """
-    if name not in MODELS:
-        raise unknown_name("model", name, MODELS)
-    return MODELS[name]
+    if name in MODELS:
+        return MODELS[name]
+    check = plugins.checker(name)
+    if check is None:
+        raise unknown_name("model", name, (*MODELS, *plugins.names("checkers")))
+    about = (check.__doc__ or "").strip().partition("\n")[0]
+    return Model(name, about or "a checker that says nothing of itself", "plug-in", "operations")
+
+
+def _guarded(name: str, check: Check) -> Check:
+    """A checker that another distribution brings: what it raises is its own fault, and said to be."""
+    whose = f"checker {name!r} of {plugins.origin('checkers', name)}"
+
+    def guarded(history: History, budget_s: float = 20.0) -> Verdict:
+        try:
+            verdict = check(history, budget_s)
+        except Exception as error:
+            raise HarnessError(f"{whose} failed: {type(error).__name__}: {error}") from error
+        if not isinstance(verdict, Verdict):
+            raise HarnessError(f"{whose} returned a {type(verdict).__name__}, not a Verdict")
+        return verdict
+
+    return guarded
 
 
 def checks_for(model: str) -> tuple[Check, ...]:
@@ -128,6 +149,10 @@ def checks_for(model: str) -> tuple[Check, ...]:
         UsageError: there is no such model.
     """
     chosen = model_named(model)
+    if chosen.kind == "plug-in":
+        found = plugins.checker(model)
+        assert found is not None
+        return (in_every_clock(_guarded(model, found)),)
     if model in _COLUMNS:
         return tuple(in_every_clock(check) for check in _COLUMNS[model])
 

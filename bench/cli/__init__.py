@@ -25,6 +25,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write the HTML report of a run or sweep."),
     "serve": ("serve", "Show all runs and their reports in a browser."),
     "replay": ("replay", "Run a recorded simulated trial again and compare."),
+    "shrink": ("shrink", "Make a failing run small, as a script."),
+    "explore": ("explore", "Every behaviour of a small cluster, up to bounds."),
     "floor": ("floor", "Measure what this machine does without a protocol."),
 }
 """Verb -> (module of this package, one line of help)."""

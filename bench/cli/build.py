@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from protocols.family import Family
 
+from .. import plugins
 from ..calibration import check_service, kept
 from ..errors import UsageError, unknown_name
 from ..faults.nemesis import check_kinds
@@ -18,7 +20,8 @@ from ..faults.notation import check_runtime, exact_duration, format_fault, forma
 from ..faults.spec import Fault, Nemesis
 from ..faults.targets import zones_of
 from ..mutation import find_mutant, load_family
-from ..network.latency import Constant, parse_latency
+from ..network.latency import Constant, Latency, parse_latency
+from ..network.measured import is_csv, read_latency, read_network
 from ..network.presets import NETWORKS
 from ..network.presets import network as named_network
 from ..network.spec import Network
@@ -141,10 +144,13 @@ def _workload(options: RunOptions, family: Family) -> Workload:
     if options.arrival is not None and options.rate is None:
         raise UsageError("--arrival belongs to an open loop: give --rate too")
     mix = None
+    usual = Workload()
     if options.workload is not None:
-        if options.workload not in PRESETS:
-            raise unknown_name("workload", options.workload, PRESETS)
-        mix = PRESETS[options.workload]
+        other = plugins.workload(options.workload) if options.workload not in PRESETS else None
+        if other is None and options.workload not in PRESETS:
+            raise unknown_name("workload", options.workload, (*PRESETS, *plugins.names("workloads")))
+        usual = usual if other is None else other
+        mix = PRESETS[options.workload] if other is None else other.mix
     elif options.mix is not None:
         mix = parse_mix(options.mix)
     if mix is not None:
@@ -155,7 +161,8 @@ def _workload(options: RunOptions, family: Family) -> Workload:
     distribution = "zipfian" if options.zipf is not None else options.distribution
     if options.workload == "ycsb-d" and distribution is None:
         distribution = "latest"
-    workload = Workload(
+    workload = msgspec.structs.replace(
+        usual,
         **_given(
             clients=options.clients,
             rate=options.rate,
@@ -165,21 +172,28 @@ def _workload(options: RunOptions, family: Family) -> Workload:
             skew=options.skew if options.zipf is None else options.zipf,
             mix=mix,
             value_bytes=options.value_bytes,
-        )
+        ),
     )
     workload.validate()
     return workload
 
 
+def _latency(text: str) -> Latency:
+    return read_latency(Path(text)) if is_csv(text) else parse_latency(text)
+
+
 def _network(options: RunOptions) -> Network:
-    named = Network() if options.network is None else named_network(options.network)
+    if options.network is None:
+        named = Network()
+    else:
+        named = read_network(Path(options.network)) if is_csv(options.network) else named_network(options.network)
     if options.network is not None and options.latency is not None:
         raise UsageError("--network says what the latency is: give it or --latency, not both")
     network = msgspec.structs.replace(
         named,
         **_given(
-            latency=None if options.latency is None else parse_latency(options.latency),
-            client_latency=None if options.client_latency is None else parse_latency(options.client_latency),
+            latency=None if options.latency is None else _latency(options.latency),
+            client_latency=None if options.client_latency is None else _latency(options.client_latency),
             loss=options.loss,
             duplication=options.duplication,
             fifo=options.fifo or None,

@@ -34,12 +34,14 @@ class CheckCommand(SectionedCommand):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections, then the two lists."""
-        from ..checkers.registry import MODELS
+        from .. import plugins
+        from ..checkers.registry import MODELS, model_named
         from ..history.readers import FORMATS
 
         super().format_options(ctx, formatter)
         with formatter.section("Models (--model)"):
-            formatter.write_dl([(model.name, model.about) for model in MODELS.values()])
+            others = plugins.rows("checkers", lambda name: model_named(name).about)
+            formatter.write_dl([*((model.name, model.about) for model in MODELS.values()), *others])
         with formatter.section("Formats (--format)"):
             formatter.write_dl(list(FORMATS.items()))
 
@@ -120,7 +122,7 @@ def _options(model: str | None, told: dict[str, Any]) -> Any:
         UsageError: it does not, or one has a value that it cannot have.
     """
     from ..checkers.judging import DEFAULT, Options
-    from ..checkers.registry import MODELS
+    from ..checkers.registry import MODELS, model_named
     from ..errors import UsageError, unknown_name
 
     for name, words in (("nil_reads", ("value", "unknown")), ("failed_cas", ("unequal", "unknown"))):
@@ -130,7 +132,7 @@ def _options(model: str | None, told: dict[str, Any]) -> Any:
         if told[name] is not None and told[name] <= 0:
             raise UsageError(f"--{name.replace('_', '-')} {told[name]:g} is out of range: above 0")
     for name, value in told.items():
-        if value is not None and model is not None and name not in MODELS[model].options:
+        if value is not None and model is not None and name not in model_named(model).options:
             having = ", ".join(each.name for each in MODELS.values() if name in each.options)
             raise UsageError(f"--{name.replace('_', '-')} says nothing to model {model} (it does to {having})")
     initial = told.pop("initial")

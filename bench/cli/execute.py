@@ -29,6 +29,7 @@ class Output:
     """Where results go: ``json_to`` a file or ``-``, ``store`` under ``runs/``, ``quiet`` for the verdict only.
 
     ``baseline``: to compare with, on other machines too if ``force``; a metric may be worse by what is ``tolerated``.
+    ``shrink``: a violation is made small at once.
     """
 
     json_to: str | None = None
@@ -37,6 +38,7 @@ class Output:
     baseline: Side | None = None
     tolerated: Mapping[str, float] = field(default_factory=dict)
     force: bool = False
+    shrink: bool = False
 
     @property
     def json_path(self) -> Path | None:
@@ -91,6 +93,10 @@ def execute(options: RunOptions, trial: Trial, output: Output, address: str | No
     elif output.json_path is not None:
         output.json_path.write_bytes(encode(result))
     _show(result, found, output, folder)
+    if output.shrink and result.violations and folder is not None:
+        from .shrinking import shrink_and_write
+
+        shrink_and_write(trial, result.violations[0].name, folder / "scenario.py", 60.0, output.quiet)
     codes = [each.exit_code() for each in (result, *(found.results if found is not None else ()))]
     if output.baseline is not None:
         codes.append(_against(result, output))

@@ -50,10 +50,15 @@ def _table(title: str, rows: Iterable[Row]) -> None:
 def _protocols() -> None:
     from protocols.registry import MODULES
 
+    from .. import plugins
     from ..mutation import load_family
 
-    families = [load_family(name) for name in sorted(MODULES)]
-    _table("Protocols", [(family.name, f"{family.summary} ({len(family.mutants)} mutants)") for family in families])
+    def about(name: str) -> str:
+        family = load_family(name)
+        return f"{family.summary} ({len(family.mutants)} mutants)"
+
+    own = [(name, about(name)) for name in sorted(MODULES) if name not in plugins.names("protocols")]
+    _table("Protocols", [*own, *plugins.rows("protocols", about)])
 
 
 def _protocol(name: str) -> None:
@@ -75,12 +80,15 @@ def _protocol(name: str) -> None:
 
 
 def _mutants() -> None:
-    from protocols.registry import MODULES
-
+    from ..errors import UsageError
     from ..mutation import load_family
+    from ..plugins import protocol_names
 
-    for name in sorted(MODULES):
-        family = load_family(name)
+    for name in protocol_names():
+        try:
+            family = load_family(name)
+        except UsageError:  # a broken plug-in: the list of protocols says why
+            continue
         if family.mutants:
             _table(f"Mutants of {name}", [(mutant.name, mutant.why) for mutant in family.mutants])
 
@@ -98,11 +106,20 @@ def _faults() -> None:
 
 
 def _workloads() -> None:
+    from .. import plugins
     from ..workload.spec import DISTRIBUTIONS, PRESETS
 
     mixes = [(name, ", ".join(f"{function} {share:.0%}" for function, share in mix)) for name, mix in PRESETS.items()]
-    _table("Workloads (--workload)", mixes)
+    _table("Workloads (--workload)", [*mixes, *plugins.rows("workloads", _about_workload)])
     click.echo(f"Keys (--distribution): {', '.join(DISTRIBUTIONS)}.")
+
+
+def _about_workload(name: str) -> str:
+    from ..plugins import workload
+
+    found = workload(name)
+    assert found is not None
+    return ", ".join(f"{function} {share:.0%}" for function, share in found.mix)
 
 
 def _latencies() -> None:
@@ -167,9 +184,8 @@ TOPICS: dict[str, Callable[[], None]] = {
 @click.argument("what", required=False)
 def command(what: str | None) -> int:
     """Print one topic, one protocol, or the overview."""
-    from protocols.registry import MODULES
-
     from ..errors import unknown_name
+    from ..plugins import protocol_names
 
     if what is None:
         for topic in ("protocols", "faults", "workloads", "latencies", "networks", "sweeps", "studies"):
@@ -177,8 +193,8 @@ def command(what: str | None) -> int:
         click.echo("'bench list PROTOCOL' shows its parameters and mutants.")
     elif what in TOPICS:
         TOPICS[what]()
-    elif what in MODULES:
+    elif what in protocol_names():
         _protocol(what)
     else:
-        raise unknown_name("thing to list", what, (*TOPICS, *MODULES))
+        raise unknown_name("thing to list", what, (*TOPICS, *protocol_names()))
     return 0

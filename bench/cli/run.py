@@ -29,6 +29,8 @@ killed processes: Ray starts them again at once.
 A mutant without --seed is tried with one seed after the other (for some seconds) until a violation shows, under the
 full nemesis (--torture) unless other options shape the trial.
 
+PROTOCOL may also be the script of a scenario, as written by 'bench shrink' and 'bench explore'.
+
 'bench list' shows the protocols, their parameters and mutants, and how faults are written.
 """
 TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Output"
@@ -60,8 +62,8 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(LOAD, "--skew", type=NUMBER, help="Exponent of zipfian and latest.  [default: 0.99]")
 @option(LOAD, "--zipf", type=NUMBER, metavar="SKEW", help="Short for --distribution zipfian --skew SKEW.")
 @option(LOAD, "--value-bytes", type=int, help="Size of a value.  [default: 16]")
-@option(NETWORK, "--network", metavar="NAME", help="A network by name, as ec2-2013: see bench list networks.")
-@option(NETWORK, "--latency", metavar="LATENCY", help='One way: 2ms, "lognormal(2ms, 0.5)", ...  [default: 0]')
+@option(NETWORK, "--network", metavar="NAME", help="By name (bench list networks), or a .csv of round trips.")
+@option(NETWORK, "--latency", metavar="LATENCY", help='One way: 2ms, "lognormal(2ms, 0.5)", a .csv ...  [default: 0]')
 @option(NETWORK, "--client-latency", metavar="LATENCY", help="Between clients and servers, if different.")
 @option(NETWORK, "--loss", type=NUMBER, help="Probability that a message is lost.")
 @option(NETWORK, "--duplication", type=NUMBER, help="Probability that a message arrives twice.")
@@ -83,6 +85,7 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(FAULTS, "--torture", is_flag=True, help="The seed draws cluster, network, load and dense faults (sim).")
 @option(OUTPUT, "--json", "json_to", metavar="FILE", help="Write the result as JSON; - for standard output.")
 @option(OUTPUT, "--no-store", is_flag=True, help="Do not keep the run under runs/.")
+@option(OUTPUT, "--shrink", is_flag=True, help="Make a violation small, and keep it as a script beside the run (sim).")
 @option(OUTPUT, "--quiet", is_flag=True, help="Print the verdict only.")
 @option(OUTPUT, "--baseline", metavar="RUN", help="Compare with an earlier run; exit code 4 for a regression.")
 @option(OUTPUT, "--tolerate", multiple=True, metavar="NAME=SHARE", help="Worse than the baseline by: p99_s=5%.")
@@ -109,6 +112,7 @@ def command(
     json_to: str | None,
     no_store: bool,
     quiet: bool,
+    shrink: bool,
     address: str | None,
     baseline: str | None,
     tolerate: tuple[str, ...],
@@ -116,6 +120,8 @@ def command(
     **given: Any,
 ) -> int:
     """Validate everything, run, keep, show."""
+    if given["protocol"].endswith(".py"):
+        return _script(given, json_to, quiet)
     from ..address import probe
     from ..errors import UsageError
     from .build import RunOptions, build_trial
@@ -124,11 +130,13 @@ def command(
 
     options = RunOptions(**given)
     trial = build_trial(options)
-    output = Output(json_to=json_to, store=not no_store, quiet=quiet, force=force)
+    output = Output(json_to=json_to, store=not no_store, quiet=quiet, shrink=shrink, force=force)
     if baseline is not None:
         from .compare import read_baseline, shares
 
         output = replace(output, baseline=read_baseline(baseline, force), tolerated=shares(tolerate))
+    if shrink and (no_store or trial.runtime != "sim"):
+        raise UsageError("--shrink is of simulated runs that are kept: for a live run, 'bench shrink RUN' afterwards")
     if output.json_path is not None:
         check_writable(output.json_path)
     if output.store:
@@ -138,3 +146,21 @@ def command(
             raise UsageError("--address is of a live cluster: give --runtime ray too")
         probe(address)
     return execute(options, trial, output, address)
+
+
+def _script(given: dict[str, Any], json_to: str | None, quiet: bool) -> int:
+    """Of a scenario."""
+    from pathlib import Path
+
+    from ..errors import UsageError
+    from .build import RunOptions
+    from .scenario import run_script
+    from .store import check_writable
+
+    usual = RunOptions(protocol="")
+    for name, value in given.items():
+        if name != "protocol" and value != getattr(usual, name):
+            raise UsageError(f"a scenario says itself what is run: leave --{name.replace('_', '-')} out")
+    if json_to not in (None, "-"):
+        check_writable(Path(json_to))
+    return run_script(given["protocol"], quiet=quiet, json_to=json_to)

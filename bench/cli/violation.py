@@ -20,13 +20,14 @@ COLUMNS = 7
 """Nodes that fit side by side in a terminal."""
 
 
-def print_violation(out: Console, result: Result, folder: Path | None) -> None:
+def print_violation(out: Console, result: Result, folder: Path | None, *, command: bool = True) -> None:
     """Print everything about the violations of a result.
 
     Args:
         out: where to.
         result: with at least one violation.
         folder: of the stored run, if it was kept.
+        command: say how to run it again.
     """
     for violation in result.violations:
         out.print(Text.assemble((f"{violation.name}: ", "bold red"), violation.reason or "violated"))
@@ -35,8 +36,12 @@ def print_violation(out: Console, result: Result, folder: Path | None) -> None:
         out.print()
         out.print(Text(diagram))
     out.print()
+    if not command:
+        return
     if folder is not None and result.runtime == "sim":
         out.print(_command("replay with", f"bench replay {shlex.quote(str(folder))}"))
+    if folder is not None:
+        out.print(_command("shrink with", f"bench shrink {shlex.quote(str(folder))}"))
     out.print(_command("run again with", command_of(result.spec)))
     if folder is not None:
         out.print(_command("as a page", f"bench report {shlex.quote(str(folder))}"))

@@ -33,6 +33,7 @@ from .spec import (
     ClockJump,
     Crash,
     CrashAtWrite,
+    Cut,
     DrainRestart,
     Fault,
     FullDisk,
@@ -110,6 +111,42 @@ def _ppm(text: str) -> float:
     return ppm
 
 
+def _damage(text: str) -> str:
+    if text not in ("lost", "corrupt"):
+        raise UsageError(f"a disk is lost or corrupt, not {text!r}")
+    return text
+
+
+def parse_links(text: str) -> tuple[tuple[str, str], ...]:
+    """``n1-n2,n3>c1``: both directions, or one.
+
+    Raises:
+        UsageError: malformed.
+    """
+    links: list[tuple[str, str]] = []
+    for part in text.split(","):
+        mark = "-" if "-" in part else ">"
+        ends = part.split(mark)
+        if len(ends) != 2 or not all(ends) or ends[0] == ends[1] or ">" in ends[1]:
+            raise UsageError(f"links {text!r} cannot be cut: write n1-n2 (both ways) or n1>n2, and commas between")
+        links.append((ends[0], ends[1]))
+        if mark == "-":
+            links.append((ends[1], ends[0]))
+    return tuple(dict.fromkeys(links))
+
+
+def format_links(links: Sequence[tuple[str, str]]) -> str:
+    """The notation of directed links; :func:`parse_links` reads it back, up to their order."""
+    parts = []
+    known = set(links)
+    for source, target in links:
+        if (target, source) not in known:
+            parts.append(f"{source}>{target}")
+        elif source < target:
+            parts.append(f"{source}-{target}")
+    return ",".join(parts)
+
+
 def _plain(number: float) -> str:
     """The shortest text that reads back as the same float, without a needless ``.0``."""
     return repr(number).removesuffix(".0")
@@ -155,6 +192,7 @@ SHARE = Value("0.2", _probability, _plain)
 PPM = Value("500ppm", _ppm, lambda ppm: _plain(ppm) + "ppm")
 DELAY = Value("20ms", parse_latency, format_latency)
 WORD = Value("leader", str, str)
+DAMAGE = Value("corrupt", _damage, str)
 
 # --- forms -----------------------------------------------------------------------------------------------------------
 
@@ -211,7 +249,12 @@ FORMS: dict[str, Form] = {
         "Asked to hand over its duties, killed after the grace, back after the time given.",
         keywords={**_AT, "grace": ("grace", SMALL), "for": ("down", TIME)},
     ),
-    "lose-disk": Form(LoseDisk, "Killed, and back with an empty disk (simulator only).", keywords=_DOWN),
+    "lose-disk": Form(
+        LoseDisk,
+        "Killed, and back with an empty or a corrupt disk; unless said, one of the two (simulator only).",
+        keywords={**_DOWN, "as": ("damage", DAMAGE)},
+        optional={"damage": ""},
+    ),
     "pause": Form(
         Pause,
         "Stopped (SIGSTOP; within its process if others share it) and continued; timers that ran out meanwhile all "
@@ -228,6 +271,7 @@ FORMS: dict[str, Form] = {
         _LENGTH,
         optional={"target": "random"},
     ),
+    "cut": Form(Cut, "Exactly these links are cut: n1-n2 both ways, n1>n2 one way, with commas.", ("links",), _LENGTH),
     "slow-node": Form(SlowNode, "Its CPU takes so many times as long.", keywords={"by": ("factor", FACTOR), **_LENGTH}),
     "slow-link": Form(
         SlowLink,
@@ -285,7 +329,7 @@ def usage(kind: str) -> str:
     form = FORMS[kind]
     parts = [kind]
     for name in form.words:
-        text = "|".join(SHAPES) if name == "shape" else name.upper()
+        text = "|".join(SHAPES) if name == "shape" else "n1-n2,n1>n3" if name == "links" else name.upper()
         parts.append(f"[{text}]" if name in form.optional else text)
     for keyword, (name, value) in form.keywords.items():
         text = f"{keyword} {value.example}"
@@ -320,7 +364,7 @@ def parse_fault(text: str) -> Fault:
         word, rest = rest[0], rest[1:]
         if name == "shape" and word not in SHAPES:
             raise unknown_name("partition", word, SHAPES)
-        values[name] = word
+        values[name] = parse_links(word) if name == "links" else word
     _read_keywords(text, kind, form, rest, values)
     for keyword, (name, _) in form.keywords.items():
         if name not in values and name not in form.optional:
@@ -370,7 +414,7 @@ def format_fault(fault: Fault) -> str:
     for name in form.words:
         value = getattr(fault, name)
         if name not in form.optional or value != form.optional[name]:
-            parts.append(value)
+            parts.append(format_links(value) if name == "links" else value)
     for keyword, (name, how) in form.keywords.items():
         value = getattr(fault, name)
         if name not in form.optional or value != form.optional[name]:
@@ -397,6 +441,10 @@ def validate_target(fault: Fault, servers: Sequence[str], clients: int, zones: C
     try:
         if isinstance(fault, ZoneLoss):
             check_target(ZONE + fault.zone, servers, names, zones)
+        elif isinstance(fault, Cut):
+            for node in dict.fromkeys(end for link in fault.links for end in link):
+                if node not in servers and node not in names:
+                    raise unknown_name("node", node, (*servers, *names))
         elif not isinstance(fault, CrashAtWrite | PowerLoss | RollingRestart | RetryStorm):
             check_target(fault.target, servers, names, zones)
     except UsageError as error:

@@ -65,10 +65,14 @@ class DrainRestart(_Fault, frozen=True, tag="drain"):
 
 
 class LoseDisk(_Fault, frozen=True, tag="lose-disk"):
-    """The process dies and comes back with an empty disk (sim)."""
+    """The process dies and comes back with an empty disk, or one that is corrupt from the start (sim).
+
+    ``damage`` says which; empty draws one of the two.
+    """
 
     target: str
     down: int
+    damage: Literal["", "lost", "corrupt"] = ""
 
 
 class Pause(_Fault, frozen=True, tag="pause"):
@@ -98,6 +102,13 @@ class Partition(_Fault, frozen=True, tag="partition"):
 
     shape: Literal["halves", "isolate", "majority-ring", "bridge", "one-way"]
     target: str
+    length: int
+
+
+class Cut(_Fault, frozen=True, tag="cut"):
+    """These directed links (source, destination), and no others, are cut for ``length``."""
+
+    links: tuple[tuple[str, str], ...]
     length: int
 
 
@@ -187,6 +198,7 @@ Fault = (
     | Pause
     | Stall
     | Partition
+    | Cut
     | SlowNode
     | SlowLink
     | LossyLink
@@ -200,6 +212,8 @@ Fault = (
 )
 
 SIM_ONLY = (CrashAtWrite, LoseDisk, Stall)
+MOST_LINKS = 1000
+"""Of a partition, above which its record does not list them."""
 
 
 class Nemesis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -231,6 +245,9 @@ class FaultRecord(msgspec.Struct, frozen=True, kw_only=True):
         note: what was not as scheduled; empty if all was.
         respawned: (ray) ns from the start of the load when Ray had restarted the last process that this fault had
             killed; None if Ray had nothing to restart.
+        links: (partitions) the directed links that were cut, so that the same can be cut again; empty above
+            ``MOST_LINKS``.
+        damage: (sim, lost disks) what was drawn.
     """
 
     kind: str
@@ -241,3 +258,5 @@ class FaultRecord(msgspec.Struct, frozen=True, kw_only=True):
     how: Literal["", "process", "logical", "mixed"] = ""
     note: str = ""
     respawned: int | None = None
+    links: tuple[tuple[str, str], ...] = ()
+    damage: Literal["", "lost", "corrupt"] = ""

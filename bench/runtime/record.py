@@ -88,3 +88,16 @@ class RunRecord:
     workers: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     took_s: float = 0.0
+
+
+def one_line(message: Any) -> str:
+    """The contents of a message for people, cut at 400 characters."""
+    if not isinstance(message, msgspec.Struct):
+        return str(message)
+    parts = []
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        if isinstance(value, tuple) and len(value) > 3:
+            value = f"{len(value)} x {type(value[0]).__name__}"
+        parts.append(f"{name}={value!r}" if not isinstance(value, str) else f"{name}={value}")
+    return ", ".join(parts)[:400]

@@ -7,6 +7,7 @@ to the client nodes. So the simulator and the live generators share it, and a se
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable
 from itertools import accumulate, pairwise
 from math import log
@@ -22,7 +23,7 @@ from protocols.requests import Cas, Read, Request, Write
 from ..errors import UsageError
 from ..history import FAIL, INFO, NEVER, NIL, NOTHING, OK, History, HistoryBuilder
 from ..history.history import CAS, READ, WRITE
-from .spec import FUNCTIONS, Workload
+from .spec import FUNCTIONS, Call, Workload
 
 SECOND = 1_000_000_000
 MAX_OPEN = 10_000
@@ -157,6 +158,7 @@ class Load:
         "_constant",
         "_draw_key",
         "_drawn",
+        "_due",
         "_duration",
         "_ended",
         "_free",
@@ -172,6 +174,7 @@ class Load:
         "_probes",
         "_rng",
         "_rows",
+        "_script",
         "_seen",
         "_step",
         "_time",
@@ -226,7 +229,11 @@ class Load:
         self._padding = bytes(workload.value_bytes - 8)
         self._seen = [NIL] * workload.keys
         self._previous = [NIL] * workload.keys
-        self._value = part.number + 1 - part.of
+        # what the liveness phase writes is none of the script's values, and no other generator's
+        scripted = max((call.value for call in workload.script if call.value is not None), default=-1) + 1
+        self._value = part.number + 1 - part.of + -(-scripted // part.of) * part.of
+        self._script = iter(workload.script)
+        self._due: deque[Call] = deque()  # calls handed out as arrivals and not yet started
         self._operation = 0
         self._open: dict[int, OpenRow] = {}
         self._free: list[list[int]] = [[] for _ in range(workload.clients)]
@@ -261,6 +268,13 @@ class Load:
 
         Poisson arrivals pick a client at random, so that those of each client are Poisson too; constant ones go round.
         """
+        for call in self._script:
+            if call.at >= self._duration:
+                break
+            if call.client in self._mine:
+                self.offered += 1
+                self._due.append(call)
+                return call.at, call.client
         while self._gap:
             if self._constant:
                 intended = round(self._drawn * self._gap)
@@ -280,9 +294,14 @@ class Load:
 
     def start(self, client: int, intended: int, now: int) -> tuple[int, Request] | None:
         """Make the next operation for a client: (operation id, request); None if it is shed."""
+        call = self._due.popleft() if self._due else None
         if len(self._open) >= self.max_open:
             self.shed += 1
             return None
+        if call is not None:
+            value = NOTHING if call.value is None else call.value
+            expected = NOTHING if call.function != "cas" else NIL if call.expected is None else call.expected
+            return self._ask(FUNCTIONS.index(call.function), call.key, value, expected, client, intended, now)
         codes = self._codes
         code = codes[bisect_right(self._bounds, self._rng.random())] if self._bounds else codes[0]
         return self._make(code, client, intended, now)
@@ -299,16 +318,23 @@ class Load:
     def _make(self, code: int, client: int, intended: int, now: int) -> tuple[int, Request]:
         key = self._draw_key(code)
         argument = expected = NOTHING
+        if code != READ:
+            self._value = argument = self._value + self._step
+            if code == CAS:
+                expected = self._expected(key)
+        return self._ask(code, key, argument, expected, client, intended, now)
+
+    def _ask(
+        self, code: int, key: int, argument: int, expected: int, client: int, intended: int, now: int
+    ) -> tuple[int, Request]:
         request: Request
         if code == READ:
             request = Read(self._names[key])
         else:
-            self._value = argument = self._value + self._step
             value = argument.to_bytes(8, "big") + self._padding
             if code == WRITE:
                 request = Write(self._names[key], value)
             else:
-                expected = self._expected(key)
                 believed = None if expected == NIL else expected.to_bytes(8, "big") + self._padding
                 request = Cas(self._names[key], believed, value)
         ended = self._ended[client]

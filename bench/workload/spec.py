@@ -23,8 +23,28 @@ FUNCTIONS = ("read", "write", "cas")
 DISTRIBUTIONS = ("uniform", "zipfian", "hotspot", "latest", "sequential")
 
 
+class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One operation of a script.
+
+    Attributes:
+        at: ns from the start of the load.
+        client: index of the client node; 0 is ``c1``.
+        function: what is asked.
+        key: index of the key; 0 is ``k0``.
+        value: written, or to be swapped in; None for a read.
+        expected: what a compare-and-set compares with; None: absent.
+    """
+
+    at: int
+    client: int
+    function: str
+    key: int = 0
+    value: int | None = None
+    expected: int | None = None
+
+
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Open loop if ``rate`` is given, closed loop otherwise; never both.
+    """Exactly the operations of ``script`` if there is one; else an open loop if ``rate`` is given, else a closed loop.
 
     Attributes:
         clients: client nodes; in a closed loop each keeps one operation under way.
@@ -35,6 +55,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         skew: the exponent of ``zipfian``, in (0, 2).
         mix: function -> share; they sum to 1. See ``PRESETS``.
         value_bytes: size of a value, at least 8; every written value is unique in its trial.
+        script: operations at their times, in order of time; the mix is then only that of the liveness phase.
     """
 
     clients: int = 8
@@ -45,6 +66,12 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     skew: float = 0.99
     mix: tuple[tuple[str, float], ...] = PRESETS["register"]
     value_bytes: int = 16
+    script: tuple[Call, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether each client waits for one operation to end before it begins the next."""
+        return self.rate is None and not self.script
 
     def validate(self) -> None:
         """Raise :class:`UsageError` naming the first field that is out of range."""
@@ -67,3 +94,30 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise UsageError(f"the share of {function}, {share:g}, is negative")
         if abs(sum(share for _, share in self.mix) - 1) > 1e-6:
             raise UsageError("the shares of the workload's mix must sum to 1")
+        self._validate_script()
+
+    def _validate_script(self) -> None:
+        if self.script and self.rate is not None:
+            raise UsageError("a script says when operations come: leave the rate out")
+        written: set[int] = set()
+        before = 0
+        for number, call in enumerate(self.script, 1):
+            where = f"operation {number} of the script"
+            if call.function not in FUNCTIONS:
+                raise unknown_name("function", call.function, FUNCTIONS)
+            if call.at < before:
+                raise UsageError(f"{where} comes before the one above it: give them in order of time, from 0 on")
+            before = call.at
+            if not 0 <= call.client < self.clients:
+                most = self.clients
+                raise UsageError(f"{where}: there is no client c{call.client + 1}, the clients are c1 to c{most}")
+            if not 0 <= call.key < self.keys:
+                raise UsageError(f"{where}: there is no key k{call.key}, the keys are k0 to k{self.keys - 1}")
+            if (call.value is None) != (call.function == "read"):
+                raise UsageError(f"{where}: a {call.function} has {'no' if call.value is not None else 'a'} value")
+            if call.value is not None:
+                if not 0 <= call.value < 2**62:
+                    raise UsageError(f"{where}: value {call.value} is out of range: 0 to below 2^62")
+                if call.value in written:
+                    raise UsageError(f"{where} writes {call.value} a second time: values are unique in a trial")
+                written.add(call.value)

@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 
 import bench
 from bench.checkers.registry import MODELS as MODELS_OF_HISTORIES
+from bench.errors import UsageError
 from bench.mutation import changed_lines, load_family
 from bench.network import Constant, Exponential, Network
 from bench.params import build_configs
+from bench.plugins import protocol_names, register_protocol
 from bench.run import run_trial
 from bench.runtime.record import RunRecord
 from bench.runtime.sim.run import Simulation
@@ -85,7 +87,15 @@ def judged(trial: Trial) -> Result:
     return result
 
 
-pytestmark = pytest.mark.parametrize("name", sorted(MODULES))
+def _works(name: str) -> bool:
+    """Ours, and what other distributions register, if it can be loaded."""
+    try:
+        return register_protocol(name)
+    except UsageError:
+        return False
+
+
+pytestmark = pytest.mark.parametrize("name", [name for name in protocol_names() if _works(name)])
 
 
 # --- declared --------------------------------------------------------------------------------------------------------

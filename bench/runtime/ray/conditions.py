@@ -27,7 +27,10 @@ class ConditionFaults(Schedule):
             self.troubles.cuts.subtract(pairs)
             self.supervisor.impose()
 
-        self._record(fault, names, length, undo, start)
+        self._record(fault, names, length, undo, start, links=tuple(pairs))
+
+    def _fire_cut(self, fault: spec.Cut) -> None:
+        self._cut(fault, [], list(fault.links), fault.length)
 
     def _fire_partition(self, fault: spec.Partition) -> None:
         self._split(fault, self.supervisor.clients)

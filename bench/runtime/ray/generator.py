@@ -48,7 +48,7 @@ class Generator:
     ) -> None:
         most = MAX_OPEN // (part.of if part is not None else 1)
         self.load = Load(trial.workload, trial.seed, trial.duration, functions, max_open=most, part=part)
-        self._closed_loop = trial.workload.rate is None
+        self._closed_loop = trial.workload.closed
         self._duration = trial.duration
         self._alarm = alarm
         first = part.first if part is not None else 0

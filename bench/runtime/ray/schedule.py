@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from ...faults.notation import format_fault
-from ...faults.spec import SIM_ONLY, Fault, FaultRecord
+from ...faults.spec import MOST_LINKS, SIM_ONLY, Fault, FaultRecord
 from ...faults.targets import HOST, resolve
 from .hostclock import monotonic_ns
 from .supervisor import Supervisor
@@ -72,6 +72,7 @@ class Schedule:
                 how=record["how"],
                 note=record["note"],
                 respawned=None if record["respawned"] is None else record["respawned"] - start,
+                links=record["links"],
             )
             for record in self.records
         ]
@@ -112,6 +113,7 @@ class Schedule:
         undo: Callable[[], None],
         start: int = 0,
         how: str = "",
+        links: tuple[tuple[str, str], ...] = (),
     ) -> int:
         """Note the fault, and undo it ``length`` ns after it began (never, if None); its number."""
         number = len(self.records)
@@ -128,6 +130,7 @@ class Schedule:
                 "how": how,
                 "note": "",
                 "respawned": None,
+                "links": links if len(links) <= MOST_LINKS else (),
             }
         )
         if length is not None:

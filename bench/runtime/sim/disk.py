@@ -16,7 +16,7 @@ from ..image import PUT, Image, Write
 class SimDisk:
     """Durable state of one node over all its lives."""
 
-    __slots__ = ("corrupt", "ever_written", "fsyncs", "full", "lost", "synced", "unsynced")
+    __slots__ = ("corrupt", "ever_written", "fsyncs", "full", "kept", "lost", "synced", "unsynced")
 
     def __init__(self) -> None:
         self.synced = Image()
@@ -26,6 +26,7 @@ class SimDisk:
         self.corrupt = 0
         self.fsyncs = 0
         self.full = 0  # how many faults fill it
+        self.kept = 0  # unsynced records that survived the last crash
 
     def write(self, turn: int, writes: list[Write]) -> None:
         """A turn's record: written, not yet synced."""
@@ -55,12 +56,13 @@ class SimDisk:
 
     def crash(self, rng: Random) -> int:
         """The process dies: each unsynced record is whole, torn or missing. Returns the number cut off."""
-        torn = 0
+        torn = self.kept = 0
         survived = True
         for _, writes in self.unsynced:
             fate = rng.random()
             if survived and fate < 0.4:
                 self.synced.apply(writes)
+                self.kept += 1
             else:
                 survived = False
                 torn += fate < 0.7  # some bytes of it are there, after a hole or without a valid checksum

@@ -98,7 +98,9 @@ class Injector:
         )
         return [world.machines[name] for name in names]
 
-    def _record(self, fault: Fault, machines: list[Machine], length: int | None, undo: Callable[[], None]) -> int:
+    def _record(
+        self, fault: Fault, machines: list[Machine], length: int | None, undo: Callable[[], None], **noted: Any
+    ) -> int:
         """Note the fault, and undo it after ``length`` ns (never, if None)."""
         number = self._next
         self._next += 1
@@ -112,6 +114,7 @@ class Injector:
                 "start": self.world.now,
                 "end": None,
                 "detail": detail,
+                **noted,
             }
         )
         for name in [machine.name for machine in machines] or [""]:
@@ -156,9 +159,9 @@ class Injector:
 
         return boot
 
-    def _fell(self, fault: Fault, machines: list[Machine], down: int | None, *, reset: bool) -> None:
+    def _fell(self, fault: Fault, machines: list[Machine], down: int | None, *, reset: bool, **noted: Any) -> None:
         """They die now, and come back after ``down`` ns."""
-        number = self._record(fault, machines, down, self._boot(machines, self._next))
+        number = self._record(fault, machines, down, self._boot(machines, self._next), **noted)
         self._kill(machines, number, reset=reset)
 
     def _up(self, machines: list[Machine]) -> list[Machine]:
@@ -198,8 +201,9 @@ class Injector:
             if machine.name in self.wiped or len(self.wiped) >= allowed:
                 continue
             self.wiped.add(machine.name)
-            self._fell(fault, [machine], fault.down, reset=False)
-            machine.disk.lose(corrupt=self.rng.random() < 0.5)
+            damage = fault.damage or ("corrupt" if self.rng.random() < 0.5 else "lost")
+            self._fell(fault, [machine], fault.down, reset=False, damage=damage)
+            machine.disk.lose(corrupt=damage == "corrupt")
 
     def _rolling_restart(self, fault: spec.RollingRestart) -> None:
         """One after the other, whatever the others do."""
@@ -270,7 +274,7 @@ class Injector:
 
     # --- links -------------------------------------------------------------------------------------------------------
 
-    def _cut(self, fault: Fault, machines: list[Machine], pairs: list[tuple[str, str]], length: int) -> None:
+    def _sever(self, fault: Fault, machines: list[Machine], pairs: list[tuple[str, str]], length: int) -> None:
         links = [self.world.link(self.world.machines[source], target) for source, target in pairs]
         for link in links:
             link.cuts += 1
@@ -281,7 +285,10 @@ class Injector:
                 link.cuts -= 1
                 link.settle()
 
-        self._record(fault, machines, length, undo)
+        self._record(fault, machines, length, undo, links=tuple(pairs) if len(pairs) <= spec.MOST_LINKS else ())
+
+    def _cut(self, fault: spec.Cut) -> None:
+        self._sever(fault, [], list(fault.links), fault.length)
 
     def _partition(self, fault: spec.Partition) -> None:
         machines = self._machines(fault.target)
@@ -292,21 +299,21 @@ class Injector:
             [machine.name for machine in self.world.clients],
             self.rng,
         )
-        self._cut(fault, machines, sorted(pairs), fault.length)
+        self._sever(fault, machines, sorted(pairs), fault.length)
 
     def split_servers(self, fault: spec.Partition) -> None:
         """A partition among the servers only; clients still reach all of them."""
         machines = self._machines(fault.target)
         servers = [machine.name for machine in self.world.servers]
         pairs = partition_groups(fault.shape, [machine.name for machine in machines], servers, [], self.rng)
-        self._cut(fault, machines, sorted(pairs), fault.length)
+        self._sever(fault, machines, sorted(pairs), fault.length)
 
     def _retry_storm(self, fault: spec.RetryStorm) -> None:
         pairs = []
         for client in self.world.clients:
             for server in self.world.servers:
                 pairs += [(client.name, server.name), (server.name, client.name)]
-        self._cut(fault, list(self.world.clients), pairs, fault.length)
+        self._sever(fault, list(self.world.clients), pairs, fault.length)
 
     def _links_of(self, machines: list[Machine]) -> list[Link]:
         world, links = self.world, []

@@ -12,7 +12,7 @@ import xxhash
 from protocols.family import Invariant
 
 from ...checkers.verdict import Verdict
-from ..record import TraceEvent
+from ..record import TraceEvent, one_line
 from .machine import MESSAGE, REQUEST, SYNCED, TIMER, Machine
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,21 +85,9 @@ class Observer:
     ) -> None:
         """Write a step into the trace, if there is one; ``at`` < 0: now."""
         if self.trace is not None:
-            text = detail or ("" if message is None else _one_line(message))
+            text = detail or ("" if message is None else one_line(message))
             self.trace.append(TraceEvent(self.now if at < 0 else at, kind, node, peer, what, number, text))
 
     def trace_hash(self) -> str | None:
         """Hash of every turn: when, where, what. Equal for equal trials, whatever process computes it."""
         return None if self._hash is None else self._hash.hexdigest()
-
-
-def _one_line(message: Any) -> str:
-    if not isinstance(message, msgspec.Struct):
-        return str(message)
-    parts = []
-    for name in message.__struct_fields__:
-        value = getattr(message, name)
-        if isinstance(value, tuple) and len(value) > 3:
-            value = f"{len(value)} x {type(value[0]).__name__}"
-        parts.append(f"{name}={value!r}" if not isinstance(value, str) else f"{name}={value}")
-    return ", ".join(parts)[:400]

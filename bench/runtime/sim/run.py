@@ -15,6 +15,7 @@ from protocols.node import Fail, Info, Node, Ok, Outcome
 from ...checkers.verdict import Verdict
 from ...faults.nemesis import generate
 from ...faults.spec import Fault, FaultRecord, Partition
+from ...faults.targets import zones_of
 from ...trial import NodeCost, Trial
 from ...workload.generator import Load
 from ..record import Mark, RunRecord, TraceEvent
@@ -33,13 +34,20 @@ PROBES = 2
 class Simulation:
     """One trial under way. ``run`` does it all; the parts are there for those who drive the world themselves."""
 
-    def __init__(self, trial: Trial, family: Family, server_config: Any, client_config: Any) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        family: Family,
+        server_config: Any,
+        client_config: Any,
+        make_world: Callable[..., World] = World,
+    ) -> None:
         self.trial = trial
         self.family = family
         self.server_config = server_config
         self.started = 0
         self.load = Load(trial.workload, trial.seed, trial.duration, family.functions)
-        self.world = World(
+        self.world = make_world(
             trial.seed,
             trial.network,
             trial.service,
@@ -63,7 +71,9 @@ class Simulation:
                 machine.clock.uncertainty = trial.clock_offset
             if trial.clock_drift_ppm:
                 machine.clock.rate = 1 + clocks.uniform(-1, 1) * trial.clock_drift_ppm / 1e6
-        self.injector = Injector(self.world, family, trial.seed, {})
+        servers, clients = ([machine.name for machine in each] for each in (self.world.servers, self.world.clients))
+        zones = zones_of(trial.network, servers, clients)
+        self.injector = Injector(self.world, family, trial.seed, zones)
         self.world.on_crash = lambda machine: None if machine.is_server else self._client_died(machine)
         self._where: dict[int, int] = {}  # operation -> client index
         self._probing = False
@@ -109,7 +119,7 @@ class Simulation:
                 return
 
     def _start_load(self) -> None:
-        if self.trial.workload.rate is not None:
+        if not self.trial.workload.closed:
             self._next_arrival()
         else:
             for client in range(len(self.world.clients)):
@@ -156,7 +166,7 @@ class Simulation:
                 self._wanted[client] -= 1
             if self._wanted[client] > 0:
                 self.world.at(at, lambda: self._again(client))
-        elif self.trial.workload.rate is None:
+        elif self.trial.workload.closed:
             self.world.at(at, lambda: self._again(client))
 
     def _again(self, client: int) -> None:
@@ -177,7 +187,7 @@ class Simulation:
         for operation in [each for each, client in self._where.items() if client == number]:
             del self._where[operation]
             self.load.finish(operation, Info("the client died"), now)
-            if operation in self._probes or (self.trial.workload.rate is None and not self._probing):
+            if operation in self._probes or (self.trial.workload.closed and not self._probing):
                 self._probes.discard(operation)
                 self.world.at(self.world.now + 1, lambda: self._again(number))
 
@@ -230,7 +240,8 @@ class Simulation:
         world, injector = self.world, self.injector
         injector.heal()
         promised = self.family.lives_partitioned(self.server_config) and self.trial.nodes >= 3
-        if self.trial.nemesis is not None and promised and not injector.wiped:
+        wanted = self.trial.nemesis is not None if self.trial.split is None else self.trial.split
+        if wanted and promised and not injector.wiped:
             rng = Random(f"{self.trial.seed}/liveness")
             shapes: tuple[Literal["one-way", "isolate", "bridge"], ...] = ("one-way", "isolate", "bridge")
             shape = rng.choice(shapes)
@@ -334,6 +345,8 @@ def _shifted_record(record: FaultRecord, start: int) -> FaultRecord:
         start=record.start - start,
         end=None if record.end is None else record.end - start,
         detail=record.detail,
+        links=record.links,
+        damage=record.damage,
     )
 
 

@@ -14,7 +14,7 @@ from bench.workload.spec import PRESETS
 
 MS = 1_000_000
 SECOND = 1000 * MS
-NOT_OF_THE_TRIAL = ("json_to", "no_store", "quiet", "address", "baseline", "tolerate", "force")
+NOT_OF_THE_TRIAL = ("json_to", "no_store", "quiet", "address", "baseline", "tolerate", "force", "shrink")
 
 
 def trial_of(command):

@@ -64,6 +64,10 @@ EXAMPLES = {
     "lose-disk random at 1s for 1s": spec.LoseDisk(at=SECOND, target="random", down=SECOND),
     "clock-jump n1 by -5s at 1s": spec.ClockJump(at=SECOND, target="n1", offset=-5 * SECOND),
     "clock-drift n1 by 500ppm at 1s for 2s": spec.ClockDrift(at=SECOND, target="n1", ppm=500.0, length=2 * SECOND),
+    "cut n1-n2,n3>c1 at 1s for 2s": spec.Cut(
+        at=SECOND, links=(("n1", "n2"), ("n2", "n1"), ("n3", "c1")), length=2 * SECOND
+    ),
+    "lose-disk n1 at 1s for 1s as corrupt": spec.LoseDisk(at=SECOND, target="n1", down=SECOND, damage="corrupt"),
     "power-loss at 2s for 1s": spec.PowerLoss(at=2 * SECOND, down=SECOND),
     "rolling-restart at 1s for 500ms gap 300ms": spec.RollingRestart(at=SECOND, down=500 * MS, gap=300 * MS),
     "drain n1 at 1s grace 200ms for 1s": spec.DrainRestart(at=SECOND, target="n1", grace=200 * MS, down=SECOND),
@@ -143,6 +147,14 @@ FIELDS = {
     "zone": st.sampled_from(["a", "eu-west-1"]),
     "node": st.sampled_from(["n1", "n4"]),
     "action": st.sampled_from(["add", "remove"]),
+    "damage": st.sampled_from(["", "lost", "corrupt"]),
+    "links": st.lists(
+        st.tuples(st.sampled_from(["n1", "n2", "n10"]), st.sampled_from(["n3", "c1"])).map(
+            lambda pair: pair if pair[0] != "n2" else pair[::-1]
+        ),
+        min_size=1,
+        unique=True,
+    ).map(lambda links: notation.parse_links(notation.format_links([*links, links[0][::-1]]))),
 }
 
 
