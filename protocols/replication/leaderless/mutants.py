@@ -142,12 +142,4 @@ MUTANTS: tuple[Mutant, ...] = (
             "digests": False,
         },
     ),
-    Mutant(
-        name="tree-not-updated",
-        why="Writes do not reach the trees, which go on comparing what there was at the last boot (section 4.7).",
-        file="replica",
-        edits=(('            self._plant(key, new)\n            self.note("kept"', '            self.note("kept"'),),
-        caught_by=("convergence",),
-        params={"hints": False, "read_repair": "none", "digests": False},
-    ),
 )
