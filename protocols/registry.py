@@ -11,6 +11,7 @@ MODULES: dict[str, str] = {
     "null": "protocols.null",
     "leaderless": "protocols.replication.leaderless",
     "abd": "protocols.replication.abd",
+    "heartbeat": "protocols.membership.heartbeat",
 }
 
 

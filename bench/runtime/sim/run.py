@@ -71,6 +71,7 @@ class Simulation:
         self._wanted: dict[int, int] = {}  # client index -> probes it still has to complete
         self._until = trial.duration
         self.figures: dict[str, float] = {}
+        self._quiet: list[tuple[int, bool]] = []
 
     def run(self) -> RunRecord:
         """The whole trial."""
@@ -246,7 +247,34 @@ class Simulation:
             if world.stopped:
                 return ""
         problem = self._probe()
+        if not problem and self.family.opinions is not None:
+            self._settle_opinions()
         return f"{problem} although every node was up and connected" if problem else ""
+
+    def _settle_opinions(self) -> None:
+        """Let every server find out who is up; after a nemesis, also that one of them died, and that it is back."""
+        world = self.world
+        self._await_quiet()
+        if self.trial.nemesis is not None and len(world.servers) > 1:
+            victim = Random(f"{self.trial.seed}/victim").choice(world.servers)
+            for change in (world.crash, world.boot):
+                world.run(world.now + 1)  # what was judged a moment ago ended before this
+                change(victim)
+                self._await_quiet()
+
+    def _await_quiet(self) -> None:
+        """Run until every server that is up deems rightly, or the time is over that the family promises to need."""
+        world, opinions = self.world, self.family.opinions
+        assert opinions is not None
+        limit = world.now + round(opinions.settles(self.server_config, len(world.servers)) * 1e9)
+        while world.now < limit and not world.stopped:
+            down = {machine.name for machine in world.servers if machine.engine is None}
+            views = [machine.engine.node.inspect() for machine in world.servers if machine.engine is not None]
+            if all(set(opinions.down(view)) == down for view in views):
+                break
+            world.run(min(limit, world.now + 20_000_000))
+        if not world.stopped:
+            self._quiet.append((world.now, True))
 
     def _probe(self) -> str:
         """Every client completes some operations, each after the other, within the time granted."""
@@ -295,6 +323,8 @@ class Simulation:
             shed=self.load.shed,
             load_end=load_end,
             run_end=world.now - start,
+            lives=[(at - start, node, up) for at, node, up in world.lives],
+            quiet=[(at - start, granted) for at, granted in self._quiet],
             leaders=[(mark.at, mark.node) for mark in marks if mark.name == self.family.recovery[1]],
             messages_server=sum(link.sent for link in links if link.between_servers),
             messages_client=sum(link.sent for link in links if not link.between_servers),

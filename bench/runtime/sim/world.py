@@ -72,6 +72,7 @@ class World(Wires):
         self.bootstrap: tuple[str, ...] = ()
         self.rng = Random(f"{seed}/world")
         self.events = 0  # heap entries that did something: not timers that were cancelled or put off
+        self.lives: list[tuple[int, str, bool]] = []  # of servers: (when, who, booted or died)
         self.emitted: list[tuple[int, str, Any]] = []
         self.handler_crashes: list[str] = []
         self.weighing, self.weighed = False, 0  # bytes sent between servers, while somebody wants to know
@@ -118,6 +119,8 @@ class World(Wires):
             machine.disk.synced.copy(),
             machine.disk.write,
         )
+        if machine.is_server:
+            self.lives.append((self.now, machine.name, True))
         engine.host = machine
         engine.disk_full = machine.disk.full > 0
         self.note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
@@ -138,6 +141,8 @@ class World(Wires):
             return
         machine.engine = None
         machine.crashes += 1
+        if machine.is_server:
+            self.lives.append((self.now, machine.name, False))
         machine.inbox.clear()
         machine.deadlines.clear()
         machine.armed.clear()

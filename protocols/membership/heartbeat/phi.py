@@ -100,7 +100,8 @@ def mistakes_per_second(threshold: float, interval_s: float) -> float:
 
     An extrapolation: real gaps have heavier tails than any of the three shapes. It is never what a network does.
     """
-    return 10.0**-threshold / interval_s
+    late: float = 10.0**-threshold
+    return late / interval_s
 
 
 def rate_bound(events: int, observed_s: float) -> float:

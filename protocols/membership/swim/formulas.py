@@ -19,7 +19,8 @@ def first_detection(members: int, alive: float = 1.0) -> float:
     10. ``alive``: share of the members that probe.
     """
     others = members - 1
-    return 1.0 / (1.0 - (1.0 - 1.0 / others) ** (others * alive))
+    missed: float = (1.0 - 1.0 / others) ** (others * alive)
+    return 1.0 / (1.0 - missed)
 
 
 def first_detection_limit(alive: float = 1.0) -> float:
@@ -39,7 +40,7 @@ def first_probe(members: int) -> float:
 
 
 def longest_wait(members: int) -> int:
-    """Periods within which one prober, going round robin with a new order each round, probes everybody (section 4.3)."""
+    """Periods within which one prober, round robin and in a new order each round, probes everybody (4.3)."""
     return 2 * members - 1
 
 

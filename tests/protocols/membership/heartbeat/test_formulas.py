@@ -111,7 +111,7 @@ def test_bertier_is_jacobsons_estimator() -> None:
 
 @pytest.mark.golden
 def test_chens_configurations() -> None:
-    """Their example: detection within 30 s, a mistake a month, corrected within 60 s; 1% lost, mean and variance .02."""
+    """Their example: detection within 30 s, a mistake a month, of 60 s; 1% lost, mean and variance .02."""
     found = chen.configure(30, 30 * DAY, 60, 0.01, 0.02, 0.02)
     assert found is not None
     show("Chen, unknown distribution: eta", 9.71, found[0])

@@ -14,7 +14,7 @@ from protocols.membership.swim import formulas
 @pytest.mark.parametrize(("members", "published"), [(5, 1.463), (10, 1.530), (1_000_000, 1.582)])
 def test_first_detection(members: int, published: float) -> None:
     ours = formulas.first_detection(members)
-    print(f"SWIM, {members} members, periods to the first probe of a crashed one: published {published} | ours {ours:.4f}")
+    print(f"SWIM, {members} members, periods to the first probe of a crash: published {published} | ours {ours:.4f}")
     assert ours == pytest.approx(published, abs=5e-4)
     assert formulas.first_detection_limit() == pytest.approx(1.582, abs=5e-4)
 
