@@ -111,6 +111,7 @@ def assess(
         events=record.events,
         leader_changes=max(0, len(record.leaders) - 1),
         leader_hit=recovery.leader_hit(faults, record.leaders),
+        detection=opinions.quality(record, trial.nodes, warmup, end) if family.opinions is not None else None,
         coverage=dict(sorted(Counter(mark.name for mark in record.marks).items())),
         measured={model: merge(each.verdict for each in found) for model, found in measured.items()},
         figures=_figures([*verdicts, *(each for found in measured.values() for each in found)], record),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-import msgspec
 import numpy as np
 
 from protocols.family import Family
@@ -17,7 +16,7 @@ from protocols.family import Family
 from .checkers.opinions import DEEMS_DOWN, DEEMS_UP, DOWN, UP, Opinions, check
 from .checkers.verdict import Verdict
 from .runtime.record import RunRecord
-from .trial import Trial
+from .trial import Detection, Trial
 
 DEEMED_DOWN, DEEMED_UP = "deemed_down", "deemed_up"
 """The marks that say so; their field ``subject`` says of whom."""
@@ -133,35 +132,7 @@ def vacuous(record: RunRecord, family: Family) -> str | None:
     return "no server deemed another down, so nothing was detected, rightly or wrongly: let one crash"
 
 
-class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Quality of service of one run, after Chen et al.; times in seconds, None where there was nothing to measure.
-
-    Attributes:
-        detection_first: from a crash until the first server deemed the victim down, a crash each.
-        detection: from a crash until a server that was up throughout deemed so for good, median over pairs.
-        detection_max: of the same, the longest.
-        undetected: pairs of a crash and an observer that never deemed so before the victim was back or the log ended.
-        mistakes: times that a server that was up was deemed down.
-        observed: seconds over all pairs in which both were up.
-        mistake_rate: mistakes a second and pair.
-        mistake_length: mean.
-        accuracy: share of ``observed`` in which the opinion was right: the answer to a query at a random time.
-        spread: from a crash until everybody who was up deemed so, a crash each.
-    """
-
-    detection_first: tuple[float, ...]
-    detection: float | None
-    detection_max: float | None
-    undetected: int
-    mistakes: int
-    observed: float
-    mistake_rate: float
-    mistake_length: float | None
-    accuracy: float
-    spread: tuple[float, ...]
-
-
-def quality(record: RunRecord, servers: int, start: int = 0, until: int | None = None) -> Quality:
+def quality(record: RunRecord, servers: int, start: int = 0, until: int | None = None) -> Detection:
     """Measure the run between two times, ns from the start of the load (``until``: the end of the load)."""
     end = record.load_end if until is None else until
     up = [True] * servers
@@ -225,9 +196,6 @@ def quality(record: RunRecord, servers: int, start: int = 0, until: int | None =
             up[node] = True
             alive += 1
             close(node)
-            for observer in range(servers):
-                if up[observer] and deems.get((observer, node)):
-                    wrong[observer, node] = at  # not counted as a mistake begun: it has to be taken back
         else:
             pair = (node, subject)
             down = what == DEEMS_DOWN
@@ -250,7 +218,7 @@ def quality(record: RunRecord, servers: int, start: int = 0, until: int | None =
     for subject in list(since):
         close(subject)
     seconds = observed / 1e9
-    return Quality(
+    return Detection(
         detection_first=tuple(firsts),
         detection=median(detections) / 1e9 if detections else None,
         detection_max=max(detections) / 1e9 if detections else None,

@@ -11,6 +11,7 @@ MODULES: dict[str, str] = {
     "null": "protocols.null",
     "leaderless": "protocols.replication.leaderless",
     "abd": "protocols.replication.abd",
+    "swim": "protocols.membership.swim",
     "heartbeat": "protocols.membership.heartbeat",
 }
 
