@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappush
-from random import Random
 from typing import Any
 
 import msgspec
@@ -45,7 +44,7 @@ class Wires(Services):
             to = self.machines[target]
             between = source.is_server and to.is_server
             latency = latency_between(self.network, source.index, to.index, not between)
-            rng = Random(f"{self.seed}/link/{source.name}/{target}")
+            rng = f"{self.seed}/link/{source.name}/{target}"
             watched = self.trace is not None or self._codecs is not None
             link = source.links[target] = Link(to, latency, self.network, rng, between, watched)
         return link
