@@ -8,6 +8,7 @@ has caught up. So throughput, queueing and group commit follow from the service 
 from __future__ import annotations
 
 import math
+import struct
 from bisect import insort
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
