@@ -12,6 +12,7 @@ MODULES: dict[str, str] = {
     "leaderless": "protocols.replication.leaderless",
     "abd": "protocols.replication.abd",
     "swim": "protocols.membership.swim",
+    "gossip": "protocols.gossip",
     "heartbeat": "protocols.membership.heartbeat",
 }
 
