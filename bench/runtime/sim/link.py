@@ -23,6 +23,7 @@ class Link:
         plain: nothing but the delay applies (kept up to date by :meth:`settle`): the fast path.
         watched: its messages are traced or go through the codec.
         sent: messages handed to the link.
+        shared: by all servers that have none of their own to this target.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Link:
         "lossy",
         "plain",
         "sent",
+        "shared",
         "target",
         "watched",
     )
@@ -72,6 +74,7 @@ class Link:
         self.last_arrival = 0
         self.free_at = 0
         self.sent = 0
+        self.shared = False
         self.between_servers = between_servers
         self.watched = watched
         self.by_message = {name: sampler(delay, rng) for name, delay in network.by_message}

@@ -296,12 +296,13 @@ class Simulation:
         world, opinions = self.world, self.family.opinions
         assert opinions is not None
         limit = world.now + round(opinions.settles(self.server_config, len(world.servers)) * 1e9)
+        step = max(20_000_000, 20_000 * len(world.servers))  # a look at everybody costs
         while world.now < limit and not world.stopped:
             down = {machine.name for machine in world.servers if machine.engine is None}
             views = [machine.engine.node.inspect() for machine in world.servers if machine.engine is not None]
             if all(set(opinions.down(view)) == down for view in views):
                 break
-            world.run(min(limit, world.now + 20_000_000))
+            world.run(min(limit, world.now + step))
         if not world.stopped:
             self._quiet.append((world.now, True))
 
@@ -344,6 +345,7 @@ class Simulation:
             verdicts.append(Verdict(name="liveness", verdict="invalid" if dead else "valid", reason=dead))
         marks = [Mark(mark.at - start, mark.node, mark.name, mark.fields) for mark in world.marks]
         links = [link for machine in world.machines.values() for link in machine.links.values()]
+        links += world.common.values()
         return RunRecord(
             history=self.load.history(),
             marks=marks,
@@ -368,7 +370,8 @@ class Simulation:
             ],
             costs={
                 machine.name: NodeCost(
-                    messages_sent=sum(link.sent for link in machine.links.values()), fsyncs=machine.disk.fsyncs
+                    messages_sent=machine.sent + sum(link.sent for link in machine.links.values()),
+                    fsyncs=machine.disk.fsyncs
                 )
                 for machine in world.servers
             },

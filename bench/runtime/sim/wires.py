@@ -11,6 +11,7 @@ import msgspec
 from protocols.family import Invariant
 from protocols.node import Node, message_types
 
+from ...network.latency import Constant
 from ...network.spec import Network
 from ..child import Scoped
 from ..sizes import size_of
@@ -19,6 +20,9 @@ from .machine import DELIVER, Machine
 from .services import Services
 
 _encode = msgspec.msgpack.Encoder().encode
+
+MANY = 200
+"""Machines beyond which servers share links that are all alike."""
 
 
 class Wires(Services):
@@ -36,6 +40,28 @@ class Wires(Services):
         self.network = network
         self.dropped = 0
         self._codecs: dict[type[Node], msgspec.msgpack.Decoder[Any]] | None = {} if codec else None
+        # Where nothing tells one link from another, many servers share one to each target until a fault needs one of
+        # them apart: ten thousand servers that talk to everybody would have 10^8.
+        self.common: dict[str, Link] = {}
+        self._uniform = (
+            isinstance(network.latency, Constant)
+            and network.regions is None
+            and not (network.loss or network.duplication or network.fifo or network.bandwidth or tracing or codec)
+        )
+
+    def link_for(self, source: Machine, target: str) -> Link | None:
+        """The link that a message takes that has none of its own; None if nobody is there."""
+        to = self.machines.get(target)
+        if to is None:
+            return None
+        if not (self._uniform and source.is_server and to.is_server and len(self.machines) > MANY):
+            return self.link(source, target)
+        link = self.common.get(target)
+        if link is None:
+            latency = latency_between(self.network, source.index, to.index, False)
+            link = self.common[target] = Link(to, latency, self.network, "", True)
+            link.shared = True
+        return link
 
     def link(self, source: Machine, target: str) -> Link:
         """The directed link between two machines, made on first use."""

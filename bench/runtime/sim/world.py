@@ -361,14 +361,19 @@ class World(Wires):
     def _release(self, machine: Machine, engine: Engine, leave: int) -> None:
         sends, engine.sends = engine.sends, []
         heap, sequence, source, links = self._heap, self._sequence, machine.name, machine.links
+        common, shares = self.common, machine.is_server
         engine.mark_send = 0
         for to, message in sends:
             link = links.get(to)
             if link is None:
-                if to not in self.machines:
-                    self.dropped += 1
-                    continue
-                link = self.link(machine, to)
+                link = common.get(to) if shares else None
+                if link is None:
+                    link = self.link_for(machine, to)
+                    if link is None:
+                        self.dropped += 1
+                        continue
+                if link.shared:
+                    machine.sent += 1
             link.sent += 1
             if self.weighing and link.between_servers:
                 self.weighed += size_of(message)

@@ -6,7 +6,7 @@ as in the beginning. So all members share that beginning (the initial servers' t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from .messages import ALIVE, DEAD, Update, Updates
 
@@ -38,9 +38,10 @@ class Members:
         changed: those of whom something else is known than the beginning: name -> record.
         joined: names that were not known in the beginning, in the order in which they were learnt.
         down: names that are dead or have left, with the incarnation at which they did.
+        size: number of names, whatever their status.
     """
 
-    __slots__ = ("_table", "base", "changed", "down", "joined")
+    __slots__ = ("_table", "base", "changed", "down", "joined", "size")
 
     def __init__(self, base: tuple[str, ...]) -> None:
         self.base = base
@@ -48,15 +49,12 @@ class Members:
         self.changed: dict[str, Known] = {}
         self.joined: list[str] = []
         self.down: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        """Names, whatever their status."""
-        return len(self.base) + len(self.joined)
+        self.size = len(base)
 
     @property
     def alive(self) -> int:
         """Members that are not down."""
-        return len(self) - len(self.down)
+        return self.size - len(self.down)
 
     def name(self, index: int) -> str:
         """The member of that number."""
@@ -74,6 +72,7 @@ class Members:
         """Take up what has been found to override what was known."""
         if name not in self.changed and name not in self._table:
             self.joined.append(name)
+            self.size += 1
         self.changed[name] = (incarnation, status)
         if status >= DEAD:
             self.down[name] = incarnation
@@ -83,8 +82,3 @@ class Members:
     def state(self, origin: str) -> Updates:
         """All that differs from the beginning, for an exchange."""
         return tuple(Update(name, status, incarnation, origin) for name, (incarnation, status) in self.changed.items())
-
-    def names(self) -> Iterator[str]:
-        """Everybody, in the order of their numbers."""
-        yield from self.base
-        yield from self.joined

@@ -89,7 +89,8 @@ class Server(Node):
             self._say(ctx, Update(ctx.id, ALIVE, self.incarnation, ctx.id))
             self.members.put(ctx.id, self.incarnation, ALIVE)
             self.join(ctx, None)
-        self.unknown = {name: 0 for name in ctx.bootstrap if config.seeds and self.members.get(name) is None}
+        initial = ctx.bootstrap if config.seeds else ()
+        self.unknown = {name: 0 for name in initial if self.members.get(name) is None}
         for name in self.unknown:
             ctx.mark("deemed_down", subject=name)  # of whom nothing is known, one does not say that it is up
         self.interval, self.timeout = config.probe_interval, config.probe_timeout
@@ -153,7 +154,7 @@ class Server(Node):
 
     def _next_target(self, ctx: Context) -> str:
         """Whose turn it is among those that are not down; empty if nobody is left."""
-        members, size, rng = self.members, len(self.members), ctx.rng
+        members, size, rng = self.members, self.members.size, ctx.rng
         in_turn = self.config.probe_order == "round-robin"
         for _ in range(2 * size):
             index = self.order.next(size, rng) if in_turn else int(rng.random() * size)
@@ -335,7 +336,7 @@ class Server(Node):
         news = self.news
         if not news.told:
             return ()
-        return news.take(self.config.piggyback_max, retransmit_limit(self.config.retransmit_mult, len(self.members)))
+        return news.take(self.config.piggyback_max, retransmit_limit(self.config.retransmit_mult, self.members.size))
 
     def _tell_suspect(self, ctx: Context, target: str, updates: Updates) -> Updates:
         """Buddy: whoever is suspected learns it with the first ping, and can refute (Lifeguard, IV-C)."""
@@ -396,7 +397,7 @@ class Server(Node):
     def _pick(self, ctx: Context, count: int, excluded: str, *, dead: bool = False) -> list[str]:
         """At most so many at random, without this one, ``excluded`` and (unless ``dead``) those that are down."""
         members, rng, me = self.members, ctx.rng, ctx.id
-        size, picked = len(members), list[str]()
+        size, picked = members.size, list[str]()
         for _ in range(3 * size if size <= 16 else 8 * count):
             if len(picked) >= count:
                 break
