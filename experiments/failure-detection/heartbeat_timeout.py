@@ -64,15 +64,15 @@ def conclude(result: SweepResult) -> Conclusion:
     )  # fmt: skip
     details = [
         f"{network}, {detector}, {'live' if runtime == 'ray' else 'simulated'} ({row['trials']:.0f} trials): crash "
-        f"known after {row['detection_s'] * 1e3:.0f} ms, {row['mistakes']:.1f} wrong suspicions a trial, query accuracy "
-        f"{row['accuracy']:.4f}."
+        f"known after {row['detection_s'] * 1e3:.0f} ms, {row['mistakes']:.1f} wrong suspicions a trial, query "
+        f"accuracy {row['accuracy']:.4f}."
         for (network, detector, runtime), row in rows.iterrows()
     ]
     simulated = df[df["runtime"] == "sim"]
     fast = simulated[simulated["detection_s"] < PAUSED_S]
     fooled = int((fast["mistakes"] >= 1).sum())
     answer = (
-        f"{fooled} of {len(fast)} simulated trials that noticed the crash sooner than the pause lasted ({PAUSED_S:g} s) "
+        f"{fooled} of {len(fast)} simulated trials that noticed the crash within {PAUSED_S:g} s, as long as the pause, "
         f"also took the pause for a crash; of the {len(simulated) - len(fast)} slower ones "
         f"{int((simulated.loc[~simulated.index.isin(fast.index), 'mistakes'] >= 1).sum())} did."
     )

@@ -113,7 +113,8 @@ def conclude(result: SweepResult) -> Conclusion:
             best = quiet.sort_values("detection_s").iloc[0]
             answers.append(
                 f"{network.capitalize()}: soonest without a mistake is {name_of(best)}, "
-                f"{best['detection_s'] * 1e3:.0f} ms (at most {best['at_most_h']:.2g} mistakes an hour and pair, by {best['pair_hours']:.1f} h)."
+                f"{best['detection_s'] * 1e3:.0f} ms (at most {best['at_most_h']:.2g} mistakes an hour and pair, by "
+                f"{best['pair_hours']:.1f} h)."
             )
         else:
             answers.append(f"{network.capitalize()}: every setting made mistakes.")
