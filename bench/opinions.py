@@ -145,8 +145,8 @@ def quality(record: RunRecord, servers: int, start: int = 0, until: int | None =
     wrong: dict[tuple[int, int], int] = {}
     deems: dict[tuple[int, int], bool] = {}
     lengths: list[int] = []
-    mistakes = undetected = 0
-    observed = 0
+    mistaken: dict[int, int] = {}
+    undetected = observed = 0
     before, alive = start, servers
 
     def close(subject: int) -> None:
@@ -205,7 +205,8 @@ def quality(record: RunRecord, servers: int, start: int = 0, until: int | None =
             if up[subject]:
                 if down and pair not in wrong:
                     wrong[pair] = at
-                    mistakes += at >= start
+                    if at >= start:
+                        mistaken[subject] = mistaken.get(subject, 0) + 1
                 elif not down:
                     right_again(pair, at)
             elif node in waiting.get(subject, ()):
@@ -217,13 +218,14 @@ def quality(record: RunRecord, servers: int, start: int = 0, until: int | None =
         right_again(pair, end)
     for subject in list(since):
         close(subject)
-    seconds = observed / 1e9
+    seconds, mistakes = observed / 1e9, sum(mistaken.values())
     return Detection(
         detection_first=tuple(firsts),
         detection=median(detections) / 1e9 if detections else None,
         detection_max=max(detections) / 1e9 if detections else None,
         undetected=undetected,
         mistakes=mistakes,
+        mistaken={f"n{subject + 1}": count for subject, count in sorted(mistaken.items())},
         observed=seconds,
         mistake_rate=mistakes / seconds if seconds else 0.0,
         mistake_length=sum(lengths) / len(lengths) / 1e9 if lengths else None,

@@ -395,6 +395,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
         detection_max: of the same, the longest.
         undetected: pairs of a crash and an observer that never deemed so before the victim was back or the log ended.
         mistakes: times that a server that was up was deemed down.
+        mistaken: the same by whom it was deemed of; without those never mistaken.
         observed: seconds over all pairs in which both were up.
         mistake_rate: mistakes a second and pair.
         mistake_length: mean.
@@ -407,6 +408,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     detection_max: float | None = None
     undetected: int = 0
     mistakes: int = 0
+    mistaken: dict[str, int] = {}
     observed: float = 0.0
     mistake_rate: float = 0.0
     mistake_length: float | None = None
