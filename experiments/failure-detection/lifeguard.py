@@ -103,7 +103,8 @@ def conclude(result: SweepResult) -> Conclusion:
     if not swim:
         answer = "SWIM itself made no mistake about healthy members here: there is nothing to reduce."
     elif whole:
-        answer = f"Lifeguard declares healthy members dead {swim / whole:.0f} times less often than SWIM: {whole}, {swim}."
+        times = swim / whole
+        answer = f"Lifeguard declares healthy members dead {times:.0f} times less often than SWIM: {whole}, {swim}."
     else:
         answer = f"Lifeguard declared no healthy member dead where SWIM did so {swim} times."
     return Conclusion(answer=answer, details=details, panels=[panel(df)])
