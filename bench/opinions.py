@@ -165,7 +165,7 @@ def quality(record: RunRecord, servers: int, start: int = 0, until: int | None =
 
     def right_again(pair: tuple[int, int], at: int) -> None:
         begun = wrong.pop(pair, None)
-        if begun is not None:
+        if begun is not None and at > start:
             lengths.append(at - max(begun, start))
 
     for at, what, node, subject in _events(record, servers):

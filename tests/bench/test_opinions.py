@@ -52,12 +52,14 @@ def test_quality_of_service_by_hand() -> None:
     assert found.observed == pytest.approx(6 * 10 + 2 * 10)  # ordered pairs of which both are up
     assert found.mistake_rate == pytest.approx(1 / 80)
     assert found.mistake_length == pytest.approx(3)
+    assert found.mistaken == {"n2": 1}
     assert found.accuracy == pytest.approx(1 - 3 / 80)
 
 
 def test_a_warm_up_is_left_out() -> None:
     found = quality(CRASH, 3, start=6 * S)
     assert found.mistakes == 0
+    assert found.accuracy == 1.0  # nor does what was wrong before count as anything
     assert found.observed == pytest.approx(6 * 4 + 2 * 10)
 
 
