@@ -97,9 +97,13 @@ def panel(df: pd.DataFrame, metric: str) -> Panel:
             for network in NETWORKS
             if network in set(df["network"])
         ]
-        ticks = [name.replace(" (", "\n(").replace(", ", "\n").replace("fixed ", "fixed\n") for name in names]
+        ticks = [name.replace("exponential", "exp.").replace(" (", "\n(").replace(", ", "\n").replace("fixed ", "fixed\n") for name in names]
         label = "crash to suspicion [s]" if metric == "detection_s" else "wrong suspicions a trial"
-        return distribution(series, ticks, x_label="", y_label=label)
+        figure = distribution(series, ticks, x_label="", y_label=label)
+        if metric == "mistakes":  # of which there may be none
+            figure.axes[0].set_yscale("linear")
+            figure.axes[0].set_ylim(bottom=-1)
+        return figure
 
     title = "From the crash to the suspicion" if metric == "detection_s" else "Servers suspected that were up"
     return Panel(

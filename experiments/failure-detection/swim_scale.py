@@ -123,7 +123,8 @@ def panel(df: pd.DataFrame) -> Panel:
     return Panel(
         title="Time until the first declares a crash and until all know, and load, by the size of the group",
         caption="Means over trials. Dotted: first probe at random phases, the rest of its period, and the shortest "
-        "suspicion timeout. The load counts all messages between members over the whole run.",
+        "suspicion timeout. The load counts all messages between members, those after the 60 s too, so it is a few "
+        "percent high.",
         draw=draw,
     )
 

@@ -126,3 +126,43 @@ def test_chens_configurations() -> None:
 
 def test_what_cannot_be_configured() -> None:
     assert chen.configure(0.01, 30 * DAY, 60, 0.01, 0.02, 0.02) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "mean", "deviation", "period", "within"),
+    [
+        (1e-5, 0.0005, 0.0005, 0.1, 0.21),
+        (1e-5, 0.0005, 0.0005, 1.0, 2.00),
+        (1e-4, 0.001, 0.002, 0.1, 0.30),
+        (1e-4, 0.001, 0.002, 1.0, 2.03),
+        (1e-3, 0.05, 0.01, 0.1, 0.46),
+        (1e-3, 0.05, 0.01, 1.0, 3.06),
+        (0.004, 0.02, 0.02, 0.1, 0.51),
+        (0.004, 0.02, 0.02, 1.0, 3.17),
+        (0.05, 0.1, 0.15, 0.1, 1.13),
+        (0.05, 0.1, 0.15, 1.0, 6.19),
+    ],
+)
+def test_the_table_of_the_decision(loss: float, mean: float, deviation: float, period: float, within: float) -> None:
+    """docs/adr/0012: a mistake a month at most; with a centisecond less the period would have to be shorter."""
+    found = chen.configure(within + 0.005, 30 * DAY, 60, loss, mean, deviation**2)
+    assert found is not None and found[0] >= period
+    sooner = chen.configure(within - 0.0151, 30 * DAY, 60, loss, mean, deviation**2)
+    assert sooner is None or sooner[0] < period
+
+
+def test_phi_means_what_it_says_where_gaps_are_as_assumed() -> None:
+    """10^-phi mistakes a gap, within a factor of two, for synthetic normal gaps: and only for those."""
+    from protocols.membership.heartbeat.config import DetectorConfig
+    from protocols.membership.heartbeat.estimators import Accrual
+
+    rng = Random(7)
+    for threshold in (1.0, 2.0):
+        detector = Accrual(DetectorConfig(detector="phi-normal", threshold=threshold, floor_s=1e-6, period_s=0.1))
+        now, deadline, late, gaps = 0, 1 << 62, 0, 20_000
+        for number in range(1, gaps):
+            now += max(1, round(rng.gauss(103_500_000, 18_980_000)))
+            late += now > deadline
+            deadline = detector.arrived(number, now)
+        print(f"phi {threshold:g}, mistakes a gap: assumed {10**-threshold:g} | ours {late / gaps:.3g}")
+        assert 0.5 < late / gaps * 10**threshold < 2
