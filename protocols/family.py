@@ -79,20 +79,6 @@ class Opinions:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Replicas that hold the same in the end.
-
-    Attributes:
-        state: what a server's view says that it holds; compared for equality.
-        settles: (server config, servers) -> seconds without faults and writes after which all hold the same; 0: no
-            promise.
-    """
-
-    state: Callable[[Any], Any]
-    settles: Callable[[Any, int], float]
-
-
-@dataclass(frozen=True)
 class Family:
     """A protocol as the bench sees it.
 
@@ -120,7 +106,6 @@ class Family:
             protocols whose servers need not become equal.
         converges: whether servers with these parameters become equal, all up and connected, without another operation.
         opinions: for protocols whose servers deem each other up or down.
-        agreement: for protocols whose servers hold the same in the end.
         variants: parameters that a torture run picks from, one set a seed, so that rare paths are common somewhere.
     """
 
@@ -143,7 +128,6 @@ class Family:
     converged: Callable[[Mapping[str, Any]], str] | None = None
     converges: Callable[[Any], bool] = lambda config: True
     opinions: Opinions | None = None
-    agreement: Agreement | None = None
     variants: tuple[Mapping[str, Any], ...] = ({},)
 
     def models(self, server_config: Any, client_config: Any, nodes: int) -> tuple[str, ...]:

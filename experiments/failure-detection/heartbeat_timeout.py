@@ -7,6 +7,7 @@ the pause lasts must take the pause for a crash. Fixed timeouts, Chen's and Bert
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from bench.faults.spec import Crash, Pause
@@ -97,7 +98,8 @@ def panel(df: pd.DataFrame, metric: str) -> Panel:
             for network in NETWORKS
             if network in set(df["network"])
         ]
-        ticks = [name.replace("exponential", "exp.").replace(" (", "\n(").replace(", ", "\n").replace("fixed ", "fixed\n") for name in names]
+        shorter = (("exponential", "exp."), (" (", "\n("), (", ", "\n"), ("fixed ", "fixed\n"))
+        ticks = [reduce(lambda text, pair: text.replace(*pair), shorter, name) for name in names]
         label = "crash to suspicion [s]" if metric == "detection_s" else "wrong suspicions a trial"
         figure = distribution(series, ticks, x_label="", y_label=label)
         if metric == "mistakes":  # of which there may be none

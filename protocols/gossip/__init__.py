@@ -1,11 +1,11 @@
 """Epidemics: anti-entropy and rumor mongering (Demers et al., PODC 1987)."""
 
-from ..family import Agreement, Family
+from ..family import Family
 from .client import Client, ClientConfig
 from .config import GossipConfig
 from .invariants import invariants
 from .mutants import MUTANTS
-from .server import Server, View
+from .server import Server, View, differing
 
 family = Family(
     name="gossip",
@@ -21,10 +21,8 @@ family = Family(
     functions=("read", "write"),
     tolerates=lambda n: n - 1,
     timescale=lambda config: config.anti_entropy_s,
-    agreement=Agreement(
-        state=lambda view: dict(view.items),
-        settles=lambda config, nodes: 0.0 if config.anti_entropy == "off" else config.settles(nodes),
-    ),
+    converged=differing,
+    converges=lambda config: config.anti_entropy != "off",
     variants=(
         {},
         {"rumors": "pull", "by": "coin"},

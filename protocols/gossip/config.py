@@ -56,11 +56,3 @@ class GossipConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def period(self) -> int:
         """In ns."""
         return round(self.period_s * SECOND)
-
-    def settles(self, nodes: int) -> float:
-        """Seconds after the last fault within which all replicas hold the same; endless without anti-entropy.
-
-        Push needs the most rounds, about log2 n + ln n; three times that for bad luck.
-        """
-        rounds = 3 * (2 + 2.5 * (nodes - 1).bit_length())
-        return 3.0 + rounds * self.anti_entropy_s

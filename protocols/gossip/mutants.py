@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "if known is not None and item.version <= known.version:",
             ),
         ),
-        caught_by=("agreement",),
+        caught_by=("convergence",),
     ),
     Mutant(
         name="never-loses-interest",

@@ -233,3 +233,12 @@ class Server(Node):
         """For invariants, checks and reports."""
         counted = self.hot if self.config.by == "counter" else {}
         return View(self.items, len(self.hot), counted, self.config.k)
+
+
+def differing(views: Mapping[str, View]) -> str:
+    """Which two replicas do not hold the same; empty if all do."""
+    first = next(iter(views), "")
+    for name, view in views.items():
+        if view.items != views[first].items:
+            return f"{first} and {name} do not hold the same"
+    return ""

@@ -77,10 +77,10 @@ class Link:
         self.shared = False
         self.between_servers = between_servers
         self.watched = watched
-        self.by_message = {name: sampler(delay, rng) for name, delay in network.by_message}
-        self.plain = True
-        self.settle()
-        self.plain = not (self.loss or self.duplication or self.fifo or self.bandwidth or watched)
+        self.by_message = {name: sampler(delay, self.rng) for name, delay in network.by_message}
+        self.plain = not (
+            self.loss or self.duplication or self.fifo or self.bandwidth or watched or self.by_message
+        )
 
     @property
     def rng(self) -> Random:

@@ -74,7 +74,6 @@ class Simulation:
         self._until = trial.duration
         self.figures: dict[str, float] = {}
         self._quiet: list[tuple[int, bool]] = []
-        self._agreement: list[Verdict] = []
 
     def run(self) -> RunRecord:
         """The whole trial."""
@@ -218,7 +217,7 @@ class Simulation:
         return Verdict(name="convergence", verdict="invalid" if apart else "valid", reason=reason)
 
     def _between_servers(self) -> int:
-        return sum(
+        return sum(each.sent for each in self.world.servers) + sum(
             link.sent for each in self.world.servers for link in each.links.values() if link.between_servers
         )
 
@@ -252,8 +251,6 @@ class Simulation:
         problem = self._probe()
         if not problem and self.family.opinions is not None:
             self._settle_opinions()
-        if not problem and self.family.agreement is not None:
-            self._settle_agreement()
         return f"{problem} although every node was up and connected" if problem else ""
 
     def _settle_opinions(self) -> None:
@@ -266,30 +263,6 @@ class Simulation:
                 world.run(world.now + 1)  # what was judged a moment ago ended before this
                 change(victim)
                 self._await_quiet()
-
-    def _settle_agreement(self) -> None:
-        """Let all servers come to hold the same, in the time that the family promises to need."""
-        world, agreement = self.world, self.family.agreement
-        assert agreement is not None
-        limit = world.now + round(agreement.settles(self.server_config, len(world.servers)) * 1e9)
-        if limit == world.now:
-            return
-        while True:
-            states = {
-                machine.name: agreement.state(machine.engine.node.inspect())
-                for machine in world.servers
-                if machine.engine is not None
-            }
-            first = next(iter(states))
-            other = next((name for name, state in states.items() if state != states[first]), "")
-            if not other or world.now >= limit or world.stopped:
-                break
-            world.run(min(limit, world.now + 20_000_000))
-        if not world.stopped:
-            reason = f"{first} and {other} still hold different things, long after the last fault" if other else ""
-            self._agreement.append(
-                Verdict(name="agreement", verdict="invalid" if other else "valid", reason=reason, at=world.now)
-            )
 
     def _await_quiet(self) -> None:
         """Run until every server that is up deems rightly, or the time is over that the family promises to need."""
@@ -333,7 +306,6 @@ class Simulation:
             self.figures |= {f"{invariant.name}.{name}": value for name, value in measured.items()}
         verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
         names = [invariant.name for invariant in world.invariants]
-        verdicts += [_shifted_verdict(verdict, start) for verdict in self._agreement]
         verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]
         crashed = "; ".join(world.handler_crashes[:3])
         if equal is not None:

@@ -46,7 +46,8 @@ class Wires(Services):
         self._uniform = (
             isinstance(network.latency, Constant)
             and network.regions is None
-            and not (network.loss or network.duplication or network.fifo or network.bandwidth or tracing or codec)
+            and not (network.loss or network.duplication or network.fifo or network.bandwidth or network.by_message)
+            and not (tracing or codec)
         )
 
     def link_for(self, source: Machine, target: str) -> Link | None:
