@@ -13,6 +13,7 @@ import numpy as np
 
 from protocols.family import Family
 
+from . import opinions
 from .bias import project
 from .checkers.verdict import Verdict, Word, merge
 from .faults.notation import format_fault
@@ -70,7 +71,7 @@ def assess(
     rate = summary.throughput(history, warmup, end)
     acknowledged = int(np.count_nonzero(history.outcome == OK))
     per_operation = record.messages_server / acknowledged if acknowledged else None
-    verdicts = [*_run_checks(trial, history, family, checks), *record.verdicts]
+    verdicts = [*_run_checks(trial, history, family, checks), *record.verdicts, *opinions.judge(trial, record, family)]
     measured = {model: _run_model(trial, history, model) for model in trial.measure}
     reason = void_reason(trial, record, family, counted, gap)
     return Result(
@@ -110,6 +111,7 @@ def assess(
         events=record.events,
         leader_changes=max(0, len(record.leaders) - 1),
         leader_hit=recovery.leader_hit(faults, record.leaders),
+        detection=opinions.quality(record, trial.nodes, warmup, end) if family.opinions is not None else None,
         coverage=dict(sorted(Counter(mark.name for mark in record.marks).items())),
         measured={model: merge(each.verdict for each in found) for model, found in measured.items()},
         figures=_figures([*verdicts, *(each for found in measured.values() for each in found)], record),
@@ -238,8 +240,8 @@ def void_reason(
 
     Void is what the harness did not do. In this order: the load generator was the bottleneck; a fault that was
     scheduled by hand did not fire; fewer than 20 operations were asked for in the measured window, or acknowledged by
-    a system that served up to its end; nothing was acknowledged that could have come out wrong (:func:`vacuous`); the
-    load fell short of what was asked (:func:`shortfall`).
+    a system that served up to its end; nothing was acknowledged that could have come out wrong (:func:`vacuous`); no
+    opinion was formed (:func:`bench.opinions.vacuous`); the load fell short of what was asked (:func:`shortfall`).
 
     A system that did not serve again, or never did, is no reason: were its trials left out, only those would remain in
     which it survived. They are complete, and their outage lasts as long as the window.
@@ -260,6 +262,8 @@ def void_reason(
             )
         if nothing := vacuous(record.history, family):
             return nothing
+    if nothing := opinions.vacuous(record, family):
+        return nothing
     return shortfall(trial, record, gap)
 
 

@@ -389,6 +389,36 @@ class ClockReport(msgspec.Struct, frozen=True, kw_only=True):
     neighbours_lost: float = 0.0
 
 
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
+    """How well servers found out who is up, after Chen et al.; times in seconds, None where nothing was to measure.
+
+    Attributes:
+        detection_first: from a crash until the first server deemed the victim down, a crash each.
+        detection: from a crash until a server that was up throughout deemed so for good, median over pairs.
+        detection_max: of the same, the longest.
+        undetected: pairs of a crash and an observer that never deemed so before the victim was back or the log ended.
+        mistakes: times that a server that was up was deemed down.
+        mistaken: the same by whom it was deemed of; without those never mistaken.
+        observed: seconds over all pairs in which both were up.
+        mistake_rate: mistakes a second and pair.
+        mistake_length: mean.
+        accuracy: share of ``observed`` in which the opinion was right: the answer to a query at a random time.
+        spread: from a crash until everybody who was up deemed so, a crash each.
+    """
+
+    detection_first: tuple[float, ...] = ()
+    detection: float | None = None
+    detection_max: float | None = None
+    undetected: int = 0
+    mistakes: int = 0
+    mistaken: dict[str, int] = {}
+    observed: float = 0.0
+    mistake_rate: float = 0.0
+    mistake_length: float | None = None
+    accuracy: float = 1.0
+    spread: tuple[float, ...] = ()
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came out. The JSON of ``--json`` is this, ``schema_version`` first.
 
@@ -415,6 +445,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         leader_changes: elections won after the first.
         harness_bound: the floor, not the protocol, limited its messages; see :func:`bench.assess.harness_bound`.
         projection: (ray) where separate machines would saturate.
+        detection: of protocols whose servers deem each other up or down, over the load after the warm-up.
         coverage: how often each mark was made.
         measured: model -> verdict, of those that ``Trial.measure`` names.
         figures: what checks and runtime measured beside verdicts: staleness, time and messages to converge; by the name
@@ -456,6 +487,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     leader_changes: int = 0
     leader_hit: bool | None = None
+    detection: Detection | None = None
     coverage: dict[str, int] = {}
     measured: dict[str, str] = {}
     figures: dict[str, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,6 +63,22 @@ class Mutant:
 
 
 @dataclass(frozen=True)
+class Opinions:
+    """How servers show whom they deem down; what they say is judged against who was down.
+
+    Whenever a server's opinion of another changes, it marks ``deemed_down`` or ``deemed_up`` with the ``subject``; a
+    server that has just booted deems everybody up.
+
+    Attributes:
+        down: names that a server's view deems down.
+        settles: (server config, servers) -> seconds without faults after which every server deems rightly.
+    """
+
+    down: Callable[[Any], Collection[str]]
+    settles: Callable[[Any, int], float]
+
+
+@dataclass(frozen=True)
 class Family:
     """A protocol as the bench sees it.
 
@@ -89,6 +105,7 @@ class Family:
         converged: why servers differ that should not, from their views, in a few words; empty if they do not. None for
             protocols whose servers need not become equal.
         converges: whether servers with these parameters become equal, all up and connected, without another operation.
+        opinions: for protocols whose servers deem each other up or down.
         variants: parameters that a torture run picks from, one set a seed, so that rare paths are common somewhere.
     """
 
@@ -110,6 +127,7 @@ class Family:
     timescale: Callable[[Any], float] = lambda config: 0.15
     converged: Callable[[Mapping[str, Any]], str] | None = None
     converges: Callable[[Any], bool] = lambda config: True
+    opinions: Opinions | None = None
     variants: tuple[Mapping[str, Any], ...] = ({},)
 
     def models(self, server_config: Any, client_config: Any, nodes: int) -> tuple[str, ...]:

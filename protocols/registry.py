@@ -12,6 +12,9 @@ MODULES: dict[str, str] = {
     "leaderless": "protocols.replication.leaderless",
     "abd": "protocols.replication.abd",
     "partitioned": "protocols.partitioning.store",
+    "swim": "protocols.membership.swim",
+    "gossip": "protocols.gossip",
+    "heartbeat": "protocols.membership.heartbeat",
 }
 
 

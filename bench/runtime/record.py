@@ -57,6 +57,9 @@ class RunRecord:
         offered: operations the load was asked for in its duration (open loop), 0 in a closed loop.
         shed: operations the load could not start because too many were under way.
         load_end, run_end: ns: end of the load phase with faults; end of the liveness phase.
+        lives: (ns, server, whether it booted or died), where the runtime knows (sim).
+        quiet: ns of the times by which every server was to deem rightly who is up, each with whether all the time that
+            the family promises to need had been granted; see :class:`protocols.family.Opinions`.
         leaders: (ns, node) each time a server began to lead, where the protocol has leaders.
         clock: (ray) how the clocks of several machines differ; what that costs is not counted yet.
         workers: (a cluster) what each process was: its nodes, machine, Ray node, and the code it ran.
@@ -72,6 +75,8 @@ class RunRecord:
     shed: int = 0
     load_end: int = 0
     run_end: int = 0
+    lives: list[tuple[int, str, bool]] = field(default_factory=list)
+    quiet: list[tuple[int, bool]] = field(default_factory=list)
     leaders: list[tuple[int, str]] = field(default_factory=list)
     messages_server: int = 0
     messages_client: int = 0

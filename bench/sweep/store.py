@@ -19,7 +19,7 @@ from ..calibration import Calibration
 from ..errors import UsageError
 from ..stats.knee import Saturation
 from ..stats.looks import Precision
-from ..trial import Result, Trial
+from ..trial import Detection, Result, Trial
 from .grid import Point, frozen
 
 COMPACT_AT = 256
@@ -122,6 +122,8 @@ def flat(result: Result) -> dict[str, Any]:
         "messages_per_operation": result.messages_per_operation,
         "leader_changes": result.leader_changes,
         "leader_hit": bool(result.leader_hit),
+        **_detection(result.detection),
+        "messages_server": result.messages.server,
         "harness_bound": result.harness_bound,
         "events": result.events,
         "took_s": result.took_s,
@@ -132,6 +134,27 @@ def flat(result: Result) -> dict[str, Any]:
 def extra(result: Result) -> dict[str, Any]:
     """What not every trial has: figures of its checks and its runtime, and ``holds.MODEL`` of the models measured."""
     return {**result.figures, **{f"holds.{model}": word for model, word in result.measured.items()}}
+
+
+def _detection(found: Detection | None) -> dict[str, Any]:
+    """The quality of service of failure detection; missing for protocols without opinions."""
+    found = found or Detection()
+    return {
+        "detection_first_s": _mean(found.detection_first),
+        "detection_s": found.detection,
+        "detection_max_s": found.detection_max,
+        "spread_s": _mean(found.spread),
+        "undetected": float(found.undetected),
+        "mistakes": float(found.mistakes),
+        "observed_s": found.observed,
+        "mistake_rate": found.mistake_rate,
+        "mistake_s": found.mistake_length,
+        "accuracy": found.accuracy,
+    }
+
+
+def _mean(values: tuple[float, ...]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 _TEXT = ("protocol", "runtime", "trial", "void_reason", "verdict", "error")

@@ -369,6 +369,7 @@ def test_mutants_are_small_edits_that_import(name: str) -> None:
     assert len(set(names)) == len(names)
     checks = {each.name for each in protocol.invariants()} | {"linearizable", "liveness", "no_handler_crash"}
     checks |= {"convergence", *MODELS_OF_HISTORIES}
+    checks |= {"opinions"} if protocol.opinions is not None else set()
     for mutant in protocol.mutants:
         assert 1 <= changed_lines(name, mutant.name) <= 5, mutant.name
         mutated = load_family(name, mutant.name)

@@ -69,6 +69,7 @@ class LiveRun:
             self.faults += generate(trial.nemesis, trial.seed, trial.duration, supervisor.servers, "ray")
         duty = self.injector._duty
         self.watch = Watch(supervisor, lambda slot: any(node in duty for node in slot.nodes))
+        self._quiet: list[tuple[int, bool]] = []
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -163,7 +164,18 @@ class LiveRun:
                 detail = injector.records[-1]["detail"]
                 return f"{partial} although a majority was up and connected ({detail})"
         problem = self._probe()
+        if not problem and self.family.opinions is not None:
+            self._settle_opinions()
         return f"{problem} although every node was up and connected" if problem else ""
+
+    def _settle_opinions(self) -> None:
+        """Let every server find out who is up, after faults, in the time that the family promises to need."""
+        opinions = self.family.opinions
+        assert opinions is not None
+        needed = round(opinions.settles(self.server_config, self.trial.nodes) * 1e9)
+        if self.injector.records:
+            self.injector.run(monotonic_ns() + min(needed, self.trial.liveness))
+        self._quiet.append((monotonic_ns(), not self.injector.records or needed <= self.trial.liveness))
 
     def _probe(self) -> str:
         limit = self.trial.liveness
@@ -216,6 +228,7 @@ class LiveRun:
             shed=load.shed,
             load_end=load_end,
             run_end=run_end,
+            quiet=[(at - start, granted) for at, granted in self._quiet],
             leaders=[(mark.at, mark.node) for mark in marks if mark.name == self.family.recovery[1]],
             messages_server=sum(node.to_servers for node in servers),
             messages_client=sum(node.to_clients for node in servers)

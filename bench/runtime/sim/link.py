@@ -23,11 +23,13 @@ class Link:
         plain: nothing but the delay applies (kept up to date by :meth:`settle`): the fast path.
         watched: its messages are traced or go through the codec.
         sent: messages handed to the link.
+        shared: by all servers that have none of their own to this target.
     """
 
     __slots__ = (
         "_duplication",
         "_loss",
+        "_rng",
         "bandwidth",
         "between_servers",
         "by_message",
@@ -42,8 +44,8 @@ class Link:
         "loss",
         "lossy",
         "plain",
-        "rng",
         "sent",
+        "shared",
         "target",
         "watched",
     )
@@ -53,14 +55,15 @@ class Link:
         target: Machine,
         latency: Latency,
         network: Network,
-        rng: Random,
+        rng: Random | str,
         between_servers: bool,
         watched: bool = False,
     ) -> None:
+        """``rng`` may be a seed: a source costs 2.5 kB, and of a million links without chance none needs one."""
         self.target = target
-        self.rng = rng
+        self._rng = rng
         self.constant = latency.delay if isinstance(latency, Constant) else -1
-        self.draw = sampler(latency, rng)
+        self.draw: Callable[[], int] | None = None if self.constant >= 0 else sampler(latency, self.rng)
         self.cuts = 0
         self.loss = self._loss = network.loss
         self.duplication = self._duplication = network.duplication
@@ -71,11 +74,20 @@ class Link:
         self.last_arrival = 0
         self.free_at = 0
         self.sent = 0
+        self.shared = False
         self.between_servers = between_servers
         self.watched = watched
-        self.by_message = {name: sampler(delay, rng) for name, delay in network.by_message}
-        self.plain = True
-        self.settle()
+        self.by_message = {name: sampler(delay, self.rng) for name, delay in network.by_message}
+        self.plain = not (
+            self.loss or self.duplication or self.fifo or self.bandwidth or watched or self.by_message
+        )
+
+    @property
+    def rng(self) -> Random:
+        """This link's own source of chance, made on first use."""
+        if isinstance(self._rng, str):
+            self._rng = Random(self._rng)
+        return self._rng
 
     def settle(self) -> None:
         """Recompute what follows from the faults in force, after any change of them."""
@@ -108,7 +120,7 @@ class Link:
         return (first,)
 
     def _arrive(self, leave: int) -> int:
-        at = leave + (self.constant if self.constant >= 0 else self.draw())
+        at = leave + (self.constant if self.draw is None else self.draw())
         for extra in self.extra:
             at += extra()
         if self.fifo:

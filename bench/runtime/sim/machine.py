@@ -28,6 +28,7 @@ class Machine:
     busy_until: virtual time at which its CPU is free again; ``NEVER`` while it is paused.
     inbox: what arrived while it was busy; all of it is the next batch.
     scheduled: whether a WORK event for it is in the heap.
+    sent: messages over links that it shares with others.
     slow: factor on CPU time. stall: ns to stand still after the next batch, before its effects leave.
     """
 
@@ -50,6 +51,7 @@ class Machine:
         "paused",
         "rng",
         "scheduled",
+        "sent",
         "slow",
         "slow_disk",
         "slowed",
@@ -80,6 +82,7 @@ class Machine:
         self.deadlines: dict[TimerId, int] = {}
         self.armed: dict[TimerId, int] = {}
         self.links: dict[str, Link] = {}
+        self.sent = 0
         self.torn = 0
         self.crashes = 0
         self.down_for_good = False

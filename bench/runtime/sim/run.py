@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any, Literal
 
@@ -81,6 +83,7 @@ class Simulation:
         self._wanted: dict[int, int] = {}  # client index -> probes it still has to complete
         self._until = trial.duration
         self.figures: dict[str, float] = {}
+        self._quiet: list[tuple[int, bool]] = []
 
     def run(self) -> RunRecord:
         """The whole trial."""
@@ -224,7 +227,7 @@ class Simulation:
         return Verdict(name="convergence", verdict="invalid" if apart else "valid", reason=reason)
 
     def _between_servers(self) -> int:
-        return sum(
+        return sum(each.sent for each in self.world.servers) + sum(
             link.sent for each in self.world.servers for link in each.links.values() if link.between_servers
         )
 
@@ -257,7 +260,35 @@ class Simulation:
             if world.stopped:
                 return ""
         problem = self._probe()
+        if not problem and self.family.opinions is not None:
+            self._settle_opinions()
         return f"{problem} although every node was up and connected" if problem else ""
+
+    def _settle_opinions(self) -> None:
+        """Let every server find out who is up; after a nemesis, also that one of them died, and that it is back."""
+        world = self.world
+        self._await_quiet()
+        if self.trial.nemesis is not None and len(world.servers) > 1:
+            victim = Random(f"{self.trial.seed}/victim").choice(world.servers)
+            for change in (world.crash, world.boot):
+                world.run(world.now + 1)  # what was judged a moment ago ended before this
+                change(victim)
+                self._await_quiet()
+
+    def _await_quiet(self) -> None:
+        """Run until every server that is up deems rightly, or the time is over that the family promises to need."""
+        world, opinions = self.world, self.family.opinions
+        assert opinions is not None
+        limit = world.now + round(opinions.settles(self.server_config, len(world.servers)) * 1e9)
+        step = max(20_000_000, 20_000 * len(world.servers))  # a look at everybody costs
+        while world.now < limit and not world.stopped:
+            down = {machine.name for machine in world.servers if machine.engine is None}
+            views = [machine.engine.node.inspect() for machine in world.servers if machine.engine is not None]
+            if all(set(opinions.down(view)) == down for view in views):
+                break
+            world.run(min(limit, world.now + step))
+        if not world.stopped:
+            self._quiet.append((world.now, True))
 
     def _probe(self) -> str:
         """Every client completes some operations, each after the other, within the time granted."""
@@ -299,6 +330,7 @@ class Simulation:
         links = [
             link for machine in world.machines.values() for link in machine.links.values() if link.target is not machine
         ]
+        links += world.common.values()
         return RunRecord(
             history=self.load.history(),
             marks=marks,
@@ -308,6 +340,8 @@ class Simulation:
             shed=self.load.shed,
             load_end=load_end,
             run_end=world.now - start,
+            lives=[(at - start, node, up) for at, node, up in world.lives],
+            quiet=[(at - start, granted) for at, granted in self._quiet],
             leaders=[(mark.at, mark.node) for mark in marks if mark.name == self.family.recovery[1]],
             messages_server=sum(link.sent for link in links if link.between_servers),
             messages_client=sum(link.sent for link in links if not link.between_servers),
@@ -321,7 +355,8 @@ class Simulation:
             ],
             costs={
                 machine.name: NodeCost(
-                    messages_sent=sum(link.sent for link in machine.links.values()), fsyncs=machine.disk.fsyncs
+                    messages_sent=machine.sent + sum(link.sent for link in machine.links.values()),
+                    fsyncs=machine.disk.fsyncs
                 )
                 for machine in world.servers
             },
@@ -358,4 +393,16 @@ def simulate(trial: Trial, family: Family, server_config: Any, client_config: An
         family: the protocol, mutated or not.
         server_config, client_config: its parameters, validated.
     """
-    return Simulation(trial, family, server_config, client_config).run()
+    with _rare_collections():
+        return Simulation(trial, family, server_config, client_config).run()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """A world's objects live as long as it does and form few cycles: looking for those takes a sixth of a large run."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappush
-from random import Random
 from typing import Any
 
 import msgspec
@@ -22,6 +21,9 @@ from .services import Services
 
 _encode = msgspec.msgpack.Encoder().encode
 
+MANY = 200
+"""Machines beyond which servers share links that are all alike."""
+
 
 class Wires(Services):
     """The part of a world that carries messages. Attributes:
@@ -38,6 +40,29 @@ class Wires(Services):
         self.network = network
         self.dropped = 0
         self._codecs: dict[type[Node], msgspec.msgpack.Decoder[Any]] | None = {} if codec else None
+        # Where nothing tells one link from another, many servers share one to each target until a fault needs one of
+        # them apart: ten thousand servers that talk to everybody would have 10^8.
+        self.common: dict[str, Link] = {}
+        self._uniform = (
+            isinstance(network.latency, Constant)
+            and network.regions is None
+            and not (network.loss or network.duplication or network.fifo or network.bandwidth or network.by_message)
+            and not (tracing or codec)
+        )
+
+    def link_for(self, source: Machine, target: str) -> Link | None:
+        """The link that a message takes that has none of its own; None if nobody is there."""
+        to = self.machines.get(target)
+        if to is None:
+            return None
+        if to is source or not (self._uniform and source.is_server and to.is_server and len(self.machines) > MANY):
+            return self.link(source, target)
+        link = self.common.get(target)
+        if link is None:
+            latency = latency_between(self.network, source.index, to.index, False)
+            link = self.common[target] = Link(to, latency, self.network, "", True)
+            link.shared = True
+        return link
 
     def link(self, source: Machine, target: str) -> Link:
         """The directed link between two machines, made on first use."""
@@ -49,7 +74,7 @@ class Wires(Services):
             network = self.network
             if to is source:  # what a node sends to itself crosses no network
                 between, latency, network = False, Constant(0), Network()
-            rng = Random(f"{self.seed}/link/{source.name}/{target}")
+            rng = f"{self.seed}/link/{source.name}/{target}"
             watched = self.trace is not None or self._codecs is not None
             link = source.links[target] = Link(to, latency, network, rng, between, watched)
         return link
