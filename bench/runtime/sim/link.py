@@ -78,9 +78,7 @@ class Link:
         self.between_servers = between_servers
         self.watched = watched
         self.by_message = {name: sampler(delay, self.rng) for name, delay in network.by_message}
-        self.plain = not (
-            self.loss or self.duplication or self.fifo or self.bandwidth or watched or self.by_message
-        )
+        self.plain = not (self.loss or self.duplication or self.fifo or self.bandwidth or watched or self.by_message)
 
     @property
     def rng(self) -> Random:

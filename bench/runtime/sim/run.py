@@ -356,7 +356,7 @@ class Simulation:
             costs={
                 machine.name: NodeCost(
                     messages_sent=machine.sent + sum(link.sent for link in machine.links.values()),
-                    fsyncs=machine.disk.fsyncs
+                    fsyncs=machine.disk.fsyncs,
                 )
                 for machine in world.servers
             },

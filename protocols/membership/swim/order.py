@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from math import gcd
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Order:
