@@ -118,7 +118,7 @@ def test_torture_is_drawn_from_the_seed():
         ("raft --param max_entries=0", "parameter max_entries 0 is out of range: at least 1"),
         ("raft --check-budget 0", "--check-budget 0 is out of range"),
         ("raft --actor-nodes -1", "--actor-nodes -1 is out of range"),
-        ("raft --runtime ray --link udp", "unknown link 'udp': (known: ray, tcp)"),
+        ("raft --runtime ray --link udp", "unknown link 'udp' (known: ray, tcp)"),
         ("raft --link ray", "--link is of live trials: give --runtime ray too"),
         ("raft --clock-drift-ppm -1", "--clock-drift-ppm -1 is out of range"),
         ("raft --torture --rate 5", "--torture draws everything from the seed: leave --rate out"),
