@@ -45,7 +45,10 @@ def test_the_reference_is_up_to_date(page: str) -> None:
     assert written == reference.pages()[page], "docstrings have changed: python -m bench.reference"
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS)))
+PAGES = [DOCS / name for name in ("README.md", "tutorial.md", "howto.md", "reference/README.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
