@@ -110,8 +110,9 @@ def panel(df: pd.DataFrame) -> Panel:
 
     return Panel(
         title="Latency by quorums: simulated, live, and by the formula",
-        caption="Solid: medians over simulated trials; diamonds: over live ones; dotted: the formula. The 99th "
-        "percentile of a trial rests on about ten operations.",
+        caption="Solid: medians over simulated trials; diamonds: over live ones; dotted: the formula. "
+        "The 99th percentile of "
+        "a trial rests on about ten operations.",
         draw=draw,
     )
 
