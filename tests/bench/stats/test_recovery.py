@@ -134,6 +134,7 @@ SILENCES: tuple[tuple[str, int | None], ...] = (
     ("lossy-link leader by 0.2 at 1s for 1s", None),
     ("clock-jump leader by 5s at 1s", None),
     ("clock-drift leader by 500ppm at 1s for 1s", None),
+    ("cut n1-n2 at 1s for 1s", None),  # two links; the rest of the cluster hears the leader
     ("retry-storm at 1s for 1s", None),
     ("remove n1 at 1s", None),
 )
