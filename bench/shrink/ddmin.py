@@ -13,13 +13,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ddmin(items: Sequence[T], fails: Callable[[list[T]], Sequence[T] | None]) -> list[T]:
+def ddmin(items: Sequence[T], fails: Callable[[list[T]], Sequence[T] | None], smallest: int = 1) -> list[T]:
     """A subset of ``items``, in their order, that still fails, and from which no single item can be left out.
 
     Args:
         items: that fail together.
         fails: called with a subset; None if it does not fail, else the part of it that is still of interest (what lies
             after the failure is of none).
+        smallest: size of the chunks at which to stop; above 1, items remain that could be left out.
 
     >>> ddmin(range(100), lambda some: some if {7, 42} <= set(some) else None)
     [7, 42]
@@ -38,6 +39,6 @@ def ddmin(items: Sequence[T], fails: Callable[[list[T]], Sequence[T] | None]) ->
                 place += size
             else:
                 kept = list(smaller)
-        if size == 1 and len(kept) == before:
+        if size <= smallest and (size > 1 or len(kept) == before):
             return kept
         size = max(1, min(size // 2, len(kept) // 2))

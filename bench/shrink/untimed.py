@@ -19,6 +19,7 @@ from ..workload.spec import Workload
 from .ddmin import ddmin
 from .oracle import BUDGET_S
 
+SHARES = (4, 16, 64)
 FAULTS = ("crash", "lose", "full", "admin")
 """Steps that a fault makes. A boot undoes a crash, and a stream that broke follows from one."""
 
@@ -122,6 +123,9 @@ class UntimedShrinker:
             self._without(lambda step: step.kind == "request")
             self._only_what_shows_it()
             self._without(lambda step: step.copy)
+            for share in SHARES:  # of long schedules first whatever goes in large chunks, of any kind
+                for groups in (_singly, _faults, _requests):
+                    self._leave_out(groups, share)
             while True:
                 before = len(self.best.steps)
                 self._leave_out(_requests)
@@ -166,8 +170,8 @@ class UntimedShrinker:
         if sum(step.kind == "request" for step in self.best.steps) == before:
             self._without(lambda step: step.kind == "request" and getattr(step.request, "key", None) not in keys)
 
-    def _leave_out(self, grouped: Callable[[Sequence[Step]], list[frozenset[int]]]) -> None:
-        """Delta debugging over groups of steps; steps of no group stay."""
+    def _leave_out(self, grouped: Callable[[Sequence[Step]], list[frozenset[int]]], share: int = 0) -> None:
+        """Delta debugging over groups of steps, in chunks of at least that share of them; steps of no group stay."""
         steps = self.best.steps
         groups = grouped(steps)
         mine = frozenset().union(*groups)
@@ -181,7 +185,7 @@ class UntimedShrinker:
             left = {number[id(step)] for step in self.best.steps}
             return [group for group in some if group & left]
 
-        ddmin(groups, fails)
+        ddmin(groups, fails, max(1, len(groups) // share) if share else 1)
 
     def _fewer_nodes(self) -> None:
         """Nodes at which nothing happens, or whose part another can play."""
