@@ -1,7 +1,7 @@
 """Which read and write quorums, and which read repair, for a target of staleness on a given network?
 
 Three replicas, each operation coordinated by a server that is none of them, and nobody fails: what is compared is what
-waiting for more replicas costs in latency, and what not waiting costs in stale reads. Beside them: Cassandra's defaults.
+waiting for more replicas costs in latency, and what not waiting costs in stale reads; beside it, the usual defaults.
 """
 
 from __future__ import annotations
