@@ -23,7 +23,7 @@ from .plan import Fixed, Plan, Saturating, UntilNarrow
 from .pools import Pool, choose
 from .progress import Board, Progress, make_progress
 from .result import Options, SweepResult
-from .store import Description, Row, RunFolder
+from .store import Description, Row, RunFolder, alone
 from .worker import ENTRY, run_one
 
 FIRST_LOOK_S = 6.0
@@ -96,8 +96,13 @@ class Runner:
         """Everything that is not done yet; what finishes is kept, also when interrupted.
 
         Raises:
-            UsageError: a trial cannot be, the folder holds another sweep, or no cluster answers at the address.
+            UsageError: a trial cannot be, the folder holds another sweep or is in use, or no cluster answers at the
+                address.
         """
+        with alone(self.folder.path):
+            return self._run()
+
+    def _run(self) -> SweepResult:
         self._open()
         self.progress = self._make_progress(self.board)
         interrupted = False
@@ -414,7 +419,14 @@ def script_name(path: Path) -> str:
 
 
 def check_cells(cells: Sequence[Cell], entry: str) -> None:
-    """Raise :class:`UsageError` for the first cell whose protocol or parameters cannot be."""
+    """Raise :class:`UsageError` for the first cell that is the trial of another, or whose parameters cannot be."""
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        other = seen.setdefault(cell.template.key(""), cell)
+        if other is not cell:
+            raise UsageError(
+                f"cells {other.label} and {cell.label} run the same trial: one of the axes changes nothing"
+            )
     if entry != ENTRY:
         return  # a stand-in knows nothing of protocols
     from .. import run

@@ -6,9 +6,11 @@ loses only what was still running. A row holds the flat figures for people and p
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,31 @@ def _schema(columns: tuple[str, ...]) -> Any:
         return pa.binary() if name == "result" else pa.float64()
 
     return pa.schema([(name, kind(name)) for name in columns])
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make the folder if need be, and hold it: two at once would write over each other's trials.
+
+    Held by the kernel, so a kill lets go of it too.
+
+    Raises:
+        UsageError: somebody else holds it, or it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be written to: {error.strerror}") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise UsageError(f"{folder} is in use: wait for who runs in it, or give another folder with --out") from None
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 class RunFolder:

@@ -14,6 +14,7 @@ from ..errors import EXIT_HARNESS, EXIT_THRESHOLD, EXIT_VALID, EXIT_VIOLATION, U
 from ..provenance import provenance
 from ..sweep.grid import override
 from ..sweep.runner import default_folder, stop_on_sigterm
+from ..sweep.store import alone
 from ..trial import Result
 from . import advice, search
 from .log import Log
@@ -149,6 +150,10 @@ class Tuning:
         Raises:
             UsageError: the folder cannot be used.
         """
+        with alone(self.folder):
+            return self._run()
+
+    def _run(self) -> StudyResult:
         self._open()
         log = Log(self.folder)
         self.progress = self._progress or make_progress(self.study, plain=self.options.plain)

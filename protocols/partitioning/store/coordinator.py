@@ -30,18 +30,16 @@ class Coordinator:
         self.owners: list[Owner] = list(found.owners)
         self.members: tuple[str, ...] = found.members
         self.moves: dict[int, Move] = {move.partition: move for move in found.moves}
-        self.waiting: list[tuple[int, str]] = []
+        self.waiting: list[tuple[int, str]] = list(found.waiting)
         if config.move_every_s:
             ctx.set_timer("shuffle", round(config.move_every_s * SECOND))
         if config.join_at_s and len(self.members) < len(ctx.bootstrap):
             ctx.set_timer("join", round(config.join_at_s * SECOND))
-        if self.members != members_at_first(ctx.bootstrap, config.initial):
-            self._balance()  # a join that a crash interrupted goes on
         self.urge(ctx)
 
     def _save(self, ctx: Context) -> None:
         moves = tuple(self.moves[partition] for partition in sorted(self.moves))
-        ctx.persist("directory", Directory(tuple(self.owners), self.members, moves))
+        ctx.persist("directory", Directory(tuple(self.owners), self.members, moves, tuple(self.waiting)))
 
     def join(self, ctx: Context, newcomers: Sequence[str]) -> None:
         """Servers take part from now on. What they are due moves to them, a few partitions at a time."""
@@ -49,8 +47,8 @@ class Coordinator:
         if newcomers:
             ctx.mark("joined", servers=len(newcomers))
             self.members = (*self.members, *newcomers)
-            self._save(ctx)
             self._balance()
+            self._save(ctx)
             self._start(ctx)
 
     def leave(self, ctx: Context, server: str) -> None:
@@ -59,27 +57,28 @@ class Coordinator:
         if server in self.members and others:
             ctx.mark("leaves")
             self.members = tuple(others)
-            self._save(ctx)
             self._balance()
+            self._save(ctx)
             self._start(ctx)
 
     def _balance(self) -> None:
         """What has to move for the members to have their due, from what they have (or are about to get) now."""
-        to = {partition: move.target for partition, move in self.moves.items()}
+        waiting = dict(self.waiting)
+        to = {partition: move.target for partition, move in self.moves.items()} | waiting
         now = [Owner(to.get(at, owner.server), owner.epoch) for at, owner in enumerate(self.owners)]
         counts = dict.fromkeys(self.members, 0)
         for owner in now:
             if owner.server in counts:
                 counts[owner.server] += 1
-        self.waiting = []
         homeless = [at for at, owner in enumerate(now) if owner.server not in counts]
         for at in homeless:  # of servers that leave
             poorest = min(self.members, key=lambda name: (counts[name], name))
             counts[poorest] += 1
             now[at] = Owner(poorest, 0)
-            self.waiting.append((at, poorest))
+            waiting[at] = poorest
         empty = [name for name in self.members if counts[name] == 0]
-        self.waiting += plan(now, [name for name in self.members if name not in empty], empty)
+        waiting |= dict(plan(now, [name for name in self.members if name not in empty], empty))
+        self.waiting = list(waiting.items())
 
     def shuffle(self, ctx: Context) -> None:
         """Move some partition to somebody else."""
@@ -87,20 +86,26 @@ class Coordinator:
         if len(self.members) > 1 and not self.waiting and len(self.moves) < self.config.moves:
             partition = ctx.rng.randrange(self.config.partitions)
             others = [name for name in self.members if name != self.owners[partition].server]
-            self.waiting.append((partition, others[ctx.rng.randrange(len(others))]))
-            self._start(ctx)
+            target = others[ctx.rng.randrange(len(others))]
+            if partition not in self.moves:
+                self.waiting.append((partition, target))
+                self._start(ctx)
 
     def _start(self, ctx: Context) -> None:
         """Let moves begin while there is room. A move is on disk before its source hears of it."""
         begun = False
-        while self.waiting and len(self.moves) < self.config.moves:
-            partition, target = self.waiting.pop(0)
+        later = []
+        for partition, target in self.waiting:
             owner = self.owners[partition]
-            if partition in self.moves or owner.server == target:
+            if partition in self.moves or len(self.moves) >= self.config.moves:
+                later.append((partition, target))  # where it is on its way to may be a server that leaves
+                continue
+            if owner.server == target:
                 continue
             self.moves[partition] = Move(partition, owner.server, target, owner.epoch + 1)
             ctx.mark("move_begun")
             begun = True
+        self.waiting = later
         if begun:
             self._save(ctx)
             self.urge(ctx)

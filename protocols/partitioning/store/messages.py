@@ -54,11 +54,12 @@ class Move(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Directory(msgspec.Struct, frozen=True, array_like=True):
-    """All partitions' owners, the servers that take part, and the moves that are under way."""
+    """All partitions' owners, the servers that take part, moves under way, and (partition, target) of what waits."""
 
     owners: tuple[Owner, ...]
     members: tuple[str, ...]
     moves: tuple[Move, ...]
+    waiting: tuple[tuple[int, str], ...] = ()
 
 
 # --- clients and servers ---------------------------------------------------------------------------------------------

@@ -27,10 +27,11 @@ class Outgoing:
         self.sessions = sessions
         self.under_way: Chunk | None = None
 
-    def changed(self, key: str, session: str) -> None:
-        """What has been sent of it is out of date."""
-        self.keys.add(key)
+    def changed(self, session: str, key: str | None) -> None:
+        """What has been sent of it is out of date; None: of a key that was never written, there is nothing to send."""
         self.sessions.add(session)
+        if key is not None:
+            self.keys.add(key)
 
     def cut(self, chunk: int, pairs: dict[str, bytes], sessions: dict[str, Session], *, last: bool) -> Chunk:
         """The next part: some of what is left, or all of it if it is the last."""

@@ -38,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="no-catch-up",
         why="What is written while a partition is copied stays behind.",
         file="moving",
-        edits=(("        self.keys.add(key)\n", ""),),
+        edits=(("            self.keys.add(key)\n", "            pass\n"),),
         caught_by=("nothing_lost", "linearizable"),
         params=BUSY,
     ),

@@ -58,6 +58,7 @@ class Server(Node):
         "holding:": Holding,
         "item:": bytes,
         "session:": Result,
+        "silent": bool,
     }
 
     config: StoreConfig
@@ -68,7 +69,7 @@ class Server(Node):
         """What it has, it has from its disk; moves that were under way begin again when the coordinator asks."""
         first = sorted(ctx.bootstrap, key=natural)[0]
         self.head = first
-        self.silent = durable.lost or bool(durable.corrupt)
+        self.silent = durable.lost or bool(durable.corrupt) or durable.get("silent", False)
         self.table = list(owners_at_first(ctx.bootstrap, self.config.initial, self.config.partitions))
         self.version = 0
         self.holdings: dict[int, Holding] = {
@@ -82,6 +83,7 @@ class Server(Node):
         if self.silent:
             # It no longer knows what it has handed over. Were it to serve what it had at first, there would be two.
             self.holdings = {}
+            ctx.persist("silent", True)  # the next boot finds a disk that is in order
             return
         for stored in sorted(durable.keys):
             self._load(stored, durable.keys[stored])
@@ -150,7 +152,7 @@ class Server(Node):
         ctx.persist(f"session:{partition}/{message.session}", Result(message.sequence, found))
         out = self.outgoing.get(partition)
         if out is not None:
-            out.changed(request.key, message.session)
+            out.changed(message.session, request.key if request.key in data else None)
         ctx.send(message.client, Done(message.operation, partition, epoch, found))
 
     def _execute(self, ctx: Context, partition: int, request: Read | Write | Cas) -> bytes | None:
@@ -277,7 +279,8 @@ class Server(Node):
         known = self.incoming.get(partition)
         if message.number == 1 and (known is None or known.attempt != message.attempt):
             known = self.incoming[partition] = Incoming(message.epoch, message.attempt)
-        if known is None or known.attempt != message.attempt:
+        if known is None or known.attempt != message.attempt or message.number > known.number + 1:
+            # The source never sends ahead, so after a restart a first part that came twice looked like a beginning.
             ctx.send(source, Lost(partition, message.attempt))
             return
         if message.number == known.number + 1:

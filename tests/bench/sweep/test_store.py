@@ -12,7 +12,7 @@ import pytest
 from bench.assess import failed
 from bench.errors import UsageError
 from bench.sweep import Counts, RunFolder, SweepResult, observed
-from bench.sweep.store import COMPACT_AT, Description, Row
+from bench.sweep.store import COMPACT_AT, Description, Row, alone
 from bench.trial import Latency, Result, Trial
 
 from .fake import result
@@ -136,3 +136,10 @@ def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written to"):
         RunFolder(tmp_path / "file" / "run").create()
+
+
+def test_a_folder_in_use_is_refused_and_is_free_again_afterwards(tmp_path: Path) -> None:
+    with alone(tmp_path / "run"), pytest.raises(UsageError, match="is in use"), alone(tmp_path / "run"):
+        raise AssertionError("two hold it")
+    with alone(tmp_path / "run"):
+        assert list((tmp_path / "run").iterdir()) == []

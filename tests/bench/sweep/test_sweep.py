@@ -22,6 +22,7 @@ from bench.provenance import ROOT
 from bench.sweep import Options, Sweep, SweepResult, Threshold, pools
 from bench.sweep import live as live_module
 from bench.sweep.progress import Tally
+from bench.sweep.store import alone
 from bench.sweep.worker import run_one
 from bench.trial import Floor, Result, ServiceTimes, Trial
 
@@ -302,6 +303,23 @@ def test_parameters_a_protocol_refuses_are_found_before_anything_runs() -> None:
 
     with pytest.raises(UsageError, match=r"cell nodes 1: .*heartbeat_s 10 is out of range"):
         sweep(trial=trial, entry="bench.run:run_trial").cells()
+
+
+def test_two_cells_that_are_one_trial_are_refused() -> None:
+    """A key is a trial's, so the second would find its trials done, or take the first's answers for its own."""
+    which = sweep(
+        grid={"nodes": [1, 2], "unused": [1, 2]}, trial=lambda nodes, unused: Trial(protocol="raft", nodes=nodes)
+    )
+    with pytest.raises(UsageError, match="the same trial"):
+        which.cells()
+
+
+def test_a_folder_in_which_another_sitting_runs_is_left_alone(tmp_path: Path) -> None:
+    """Both would number their parts alike, and the later one of a name replaces the earlier one's trials."""
+    with alone(tmp_path / "out"), pytest.raises(UsageError, match="is in use"):
+        run(sweep(), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert len(run(sweep(), tmp_path / "out").rows) == 6
 
 
 def test_a_folder_of_another_sweep_is_not_touched(tmp_path: Path) -> None:
