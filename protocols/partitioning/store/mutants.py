@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("nothing_lost", "linearizable"),
-        seed=104,
+        seed=121,
         params={**BUSY, "partitions": 5, "chunk": 1, "pause_s": 0.02},
     ),
     Mutant(

@@ -52,6 +52,8 @@ class Client(Node):
         self.patience = round(config.operation_timeout_s * SECOND)
         self.grain = max(1, round(config.grain_s * SECOND))
         self.stamped = 0
+        # Of this life: one that was restarted may read the same time again, and must not stamp another value alike.
+        self.writer = f"{ctx.id}.{ctx.monotonic():016x}"
         self.floors: dict[str, Version] = {}  # session tokens: the newest version this client has seen of a key
         self.seen: dict[str, items.Item] = {}  # what it has read of a key last, for contexts and carts
 
@@ -88,7 +90,7 @@ class Client(Node):
         if self.config.sessions:
             at = max(at, self.floors.get(key, NEVER).time + 1)
         self.stamped = at
-        return Version(at, ctx.id)
+        return Version(at, self.writer)
 
     def _level(self, level: str) -> str:
         """A number of replicas beyond those of a small cluster means all of them."""

@@ -63,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="version-without-writer",
         why="Two writes of one instant have the same version, and each replica keeps the one that came first.",
         file="client",
-        edits=(("        return Version(at, ctx.id)\n", '        return Version(at, "")\n'),),
+        edits=(("        return Version(at, self.writer)\n", '        return Version(at, "")\n'),),
         caught_by=("one_value_a_version", "convergence"),
         params={"grain_s": 0.2, "conflict": "lww", "cart": False},
     ),
