@@ -115,6 +115,8 @@ def _extremes(found: Sequence[Finalist], best: Finalist, study: Study) -> list[s
 def _doubts(best: Finalist) -> list[str]:
     """What the trials do not settle about the recommended one."""
     lines = []
+    if best.void:
+        lines.append(f"{best.void} of its {best.trials} fresh trials were void: none of its figures counts them.")
     for name, kept in best.constraints.items():
         if kept.word == "likely":
             low, high = kept.share.bounds
@@ -146,7 +148,8 @@ def compare(rows: Sequence[Again], found: Sequence[Finalist], best: Finalist | N
         return []
     mine = next(row for row in rows if row.name == best.name)
     theirs = [(row, each) for row, each in zip(rows, found, strict=True) if each.default and each.name != best.name]
-    comparisons = len(theirs) * len(study.objectives)
+    # It was chosen on these very trials, so each of those it was chosen from was a chance to look better by luck.
+    comparisons = len(theirs) * len(study.objectives) * sum(each.feasible for each in found)
     listed = []
     for row, each in theirs:
         ratios: dict[str, float | None] = {}
@@ -183,7 +186,7 @@ def details(found: Sequence[Finalist], study: Study) -> tuple[str, ...]:
     trials = found[0].trials if found else 0
     listed = [
         f"{len(found)} finalists and defaults were measured again on {trials} seeds that the search had not seen; "
-        f"intervals are at 95%, over trials."
+        f"intervals are at 95%, over trials, each by itself: the best of several owes some of its lead to these seeds."
     ]
     for objective in study.objectives:
         rose = [

@@ -7,15 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.errors import UsageError
 from bench.trial import Trial
-from bench.tune import Choice, Constraint, Default, Objective, Real, StudyResult, TuneOptions, tune
-from bench.tune.advice import spanned, text_of
+from bench.tune import Choice, Constraint, Default, Objective, Real, Study, StudyResult, TuneOptions, advice, tune
+from bench.tune.advice import choose, spanned, text_of
 from bench.tune.api import exit_code
 from bench.tune.log import Measurement
-from bench.tune.outcome import Estimate, Finalist, kept
+from bench.tune.outcome import Again, Estimate, Finalist, kept, summarise
 from bench.tune.page import render
 
 from . import studies
@@ -220,3 +221,44 @@ def test_study_json_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert StudyResult.load(tmp_path) == found
     with pytest.raises(UsageError, match=r"has no study\.json"):
         StudyResult.load(tmp_path / "elsewhere")
+
+
+def _measured_again(rng: np.random.Generator, name: str, void: int = 0, center: float = 1.0) -> Again:
+    found = [
+        Measurement(
+            key=f"{name}-{seed}",
+            point={},
+            seed=seed,
+            figures={"outage": center * float(np.exp(0.3 * rng.normal()))},
+            trial="void" if seed < void else "complete",
+        )
+        for seed in range(40)
+    ]
+    return Again(name, None, {"x": 0.5}, tuple(found), "", name == "default")
+
+
+def _study_of_outages() -> Study:
+    return Study("s", "?", {"x": Real(0, 1)}, [Objective("outage", "outage")], function=lambda x, seed: {"outage": x})
+
+
+def test_the_best_of_several_is_compared_as_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of eight equal candidates the luckiest is beside the default; corrected for one, it seems better too often."""
+    rng = np.random.default_rng(1)
+    study = _study_of_outages()
+    rows = [_measured_again(rng, name) for name in ("default", *(f"#{number}" for number in range(8)))]
+    found = summarise(rows, study)
+    best = choose(found, study)
+    assert best is not None and not best.default
+    corrected: list[int] = []
+    monkeypatch.setattr(advice, "apart", lambda a, b, objective, comparisons: corrected.append(comparisons))
+    advice.compare(rows, found, best, study)
+    assert corrected == [9]
+
+
+def test_void_trials_of_the_recommended_are_told() -> None:
+    rng = np.random.default_rng(1)
+    study = _study_of_outages()
+    lines, best, _ = advice.answer(summarise([_measured_again(rng, "#1", void=15)], study), study)
+    assert best is not None and any("15 of its 40 fresh trials were void" in line for line in lines)
+    lines, _, _ = advice.answer(summarise([_measured_again(rng, "#1")], study), study)
+    assert not any("void" in line for line in lines)
