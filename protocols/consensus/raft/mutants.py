@@ -195,7 +195,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="corrupt-disk-trusted",
         why="A server whose disk is corrupt goes on with what is left, as if it had promised no more (section 3.8).",
         file="server",
-        edits=(("if durable.lost or durable.corrupt:", "if durable.lost:"),),
+        edits=(("if durable.lost or durable.corrupt or", "if durable.lost or"),),
         caught_by=("leader_completeness",),
         seed=983,
     ),

@@ -76,7 +76,7 @@ class Server(Node):
     """One server of the cluster."""
 
     messages: ClassVar[Any] = RequestVote | Vote | AppendEntries | Appended | ClientRequest
-    stored: ClassVar[dict[str, Any]] = {"vote": HardState, "log": Entry}
+    stored: ClassVar[dict[str, Any]] = {"vote": HardState, "log": Entry, "amnesiac": bool}
 
     config: RaftConfig
 
@@ -105,10 +105,12 @@ class Server(Node):
         self.round = 0
         self.term_committed = False
         self.role = FOLLOWER
-        if durable.lost or durable.corrupt:
+        if durable.lost or durable.corrupt or durable.get("amnesiac", False):
             # It has forgotten votes and entries that others count on. Were it to vote or acknowledge, two majorities
-            # could disagree; so it stays silent, like a crashed server, until it is replaced.
+            # could disagree; so it stays silent, like a crashed server, until it is replaced: also in later lives, for
+            # what was corrupt is cut off by now, and the next one finds a disk that is in order.
             self.role = AMNESIAC
+            ctx.persist("amnesiac", True)
             return
         self._await_leader(ctx)
 
