@@ -1,6 +1,7 @@
 """The comparison itself. The unit is the trial: Mann-Whitney's test between the trials of both sides, for every cell
 and metric; Cliff's delta as the size of the effect; and Holm's correction over all of them, so that a comparison of
 equal runs raises a false alarm in at most a share ``alpha`` of the times, however many cells and metrics it has.
+Violations and failed trials stand outside of that: one that is on one side only is told, however rare it is.
 """
 
 from __future__ import annotations
