@@ -36,6 +36,9 @@ def script_hash(study: Study) -> str:
     for file in files:
         if file and Path(file).is_file():
             digest.update(ast.dump(ast.parse(Path(file).read_text())).encode())
+    # The script that names the figures may be another file than that of the trial.
+    for name, figure in sorted(study.figures.items()):
+        digest.update(f"{name}: {getattr(figure, '__qualname__', figure)}\n".encode())
     return digest.hexdigest()[:16]
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from bench import make_trial
 from bench.errors import UsageError
 from bench.provenance import ROOT
-from bench.tune import StudyResult, TuneOptions, tune
+from bench.tune import Objective, Real, Study, StudyResult, TuneOptions, tune
 from bench.tune.log import Log
-from bench.tune.measuring import Measuring
+from bench.tune.measuring import Measuring, script_hash
 
 from . import studies
 
@@ -141,3 +142,13 @@ def test_processes_and_one_process_find_the_same(tmp_path: Path) -> None:
     one, _ = tune(studies.study(candidates=24), TuneOptions(out=tmp_path / "a", jobs=1, plain=True))
     two, _ = tune(studies.study(candidates=24), TuneOptions(out=tmp_path / "b", jobs=2, plain=True))
     assert (one.tried, one.finalists) == (two.tried, two.finalists)
+
+
+def test_measurements_of_another_figure_are_not_taken_for_this_one() -> None:
+    """Also where the trial is made by another file than the one in which the figures are named."""
+
+    def hashed(figure: str) -> str:
+        objective = Objective("latency", figure)
+        return script_hash(Study("s", "?", {"x": Real(0, 1)}, [objective], trial=make_trial))
+
+    assert hashed("p50_s") == hashed("p50_s") != hashed("p99_s")
