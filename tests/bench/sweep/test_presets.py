@@ -18,6 +18,7 @@ from bench.sweep.grid import expand, override
 from bench.sweep.presets import AXES, axis_preset, closed_loop, leader_crash, open_loop
 from bench.sweep.scripts import find
 from bench.trial import Trial
+from bench.workload.spec import Workload
 
 
 def build(nodes: int, network: str = "lan") -> Trial:
@@ -162,7 +163,7 @@ def test_a_dry_run_says_what_follows_the_grid(capsys: pytest.CaptureFixture[str]
         name="x",
         question="?",
         grid={"rate": [10.0, 20.0]},
-        trial=lambda rate: Trial(protocol="raft"),
+        trial=lambda rate: Trial(protocol="raft", workload=Workload(rate=rate)),
         entry="tests.bench.sweep.fake:run_trial",
         precision=Precision(metric="p99_s", width=0.05),
         saturation=Saturation(at_most=0.01),
