@@ -152,6 +152,7 @@ def test_a_live_cluster_that_does_not_start_leaves_the_simulation(
     assert result.description.notes == ("Live trials ended early: RuntimeError: no room",)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_budget_adds_seeds_round_robin_until_it_is_spent(tmp_path: Path, jobs: int) -> None:
     def slow(nodes: int) -> Trial:
@@ -165,6 +166,7 @@ def test_a_budget_adds_seeds_round_robin_until_it_is_spent(tmp_path: Path, jobs:
     assert counts.max() - counts.min() <= 4
 
 
+@pytest.mark.alone
 def test_a_spent_budget_ends_before_all_seeds_are_done(tmp_path: Path, fake_live: None) -> None:
     def slow(nodes: int) -> Trial:
         return Trial(protocol="raft", nodes=nodes, duration=1, params={"slow": 0.2})
