@@ -17,8 +17,9 @@ from unittest import mock
 import msgspec
 import pytest
 
-from bench.sweep import Options, Sweep, pools
+from bench.sweep import Options, Sweep
 from bench.sweep import runner as runner_module
+from bench.sweep import worker as worker_module
 from bench.sweep.pools import Processes, RayTasks
 from bench.sweep.presets import open_loop
 from bench.sweep.runner import Runner
@@ -61,7 +62,7 @@ def overhead(seeds: int) -> tuple[float, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(runner_module, "run_one", timed(runner_module.run_one)),
-        mock.patch.object(pools, "run_encoded", timed(pools.run_encoded)),
+        mock.patch.object(worker_module, "run_one", timed(worker_module.run_one)),
     ):
         began = time.process_time()
         result = sweep.run(Options(out=Path(folder) / "run", jobs=1, plain=True))
