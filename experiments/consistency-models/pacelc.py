@@ -100,7 +100,7 @@ def panel(df: object) -> Panel:
                 rows.append(
                     (label, *([float(v) * 1e3 for v in mine[column].dropna()] for column in ("p50_s", "p99_s")))
                 )
-        return dots(rows, x_label="latency [ms]; (linearizable histories)", names=("median", "p99"))
+        return dots(rows, x_label="latency [ms] (in brackets: linearizable)", names=("median", "p99"))
 
     return Panel(
         title="Latency over five regions, nothing failing",
