@@ -23,10 +23,12 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What starts real processes or holds real time against a bound runs afterwards, one test after the other.
+# What starts real processes runs afterwards, two at a time because it mostly waits; what holds real time against a bound
+# runs last, with nothing beside it.
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not alone"
-	$(BIN)/python -m pytest -m "live or alone"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "live and not alone"
+	$(BIN)/python -m pytest -m alone
 
 fast: setup
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not alone and not slow"

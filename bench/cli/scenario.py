@@ -61,9 +61,7 @@ def _run_trial(scenario: Scenario, quiet: bool, json_to: str | None) -> int:
 def _run_steps(scenario: Scenario, quiet: bool, json_to: str | None) -> int:
     schedule = scenario.schedule()
     try:
-        cluster, verdict = play(
-            schedule.trial, schedule.steps, scenario.fails, tracing=True, seeded=schedule.seeded
-        )
+        cluster, verdict = play(schedule.trial, schedule.steps, scenario.fails, tracing=True, seeded=schedule.seeded)
     except ValueError as error:
         raise UsageError(str(error)) from None
     if json_to is not None:

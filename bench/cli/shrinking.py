@@ -22,9 +22,7 @@ from .summary import console
 SAY_EVERY_S = 1.0
 
 
-def shrink_and_write(
-    trial: Trial, check: str, path: Path, budget_s: float, quiet: bool, *, live: bool = False
-) -> int:
+def shrink_and_write(trial: Trial, check: str, path: Path, budget_s: float, quiet: bool, *, live: bool = False) -> int:
     """Shrink a simulated trial that is said to fail a check, and write what came of it; the exit code."""
     found = Shrunk(check=check, before="")
     interrupted = False
@@ -126,7 +124,5 @@ def _write(found: Shrunk, path: Path) -> None:
 def _show(found: Shrunk) -> None:
     if found.schedule is not None:
         schedule: Schedule = found.schedule
-        cluster, verdict = play(
-            schedule.trial, schedule.steps, found.check, tracing=True, seeded=schedule.seeded
-        )
+        cluster, verdict = play(schedule.trial, schedule.steps, found.check, tracing=True, seeded=schedule.seeded)
         show_steps(console(), of_schedule(schedule), cluster, verdict)

@@ -249,32 +249,52 @@ def heat(
     y_label: str,
     number: str = ".2g",
     line: Sequence[Sequence[bool]] = (),
+    columns: Sequence[str] = (),
+    rows_named: Sequence[str] = (),
 ) -> Figure:
     """Tables of numbers as colours, each with its own scale; rows and columns count from 1, row 1 at the bottom.
 
     Args:
         tables: (title, rows of numbers; NaN for none).
-        number: format of a number.
+        number: format of a number from 1 to 100; larger ones are whole, smaller ones have two decimals.
         line: rows of truths of the same shape: a line is drawn between true and false.
+        columns, rows_named: names instead of numbers; the first named row is at the top.
     """
     import seaborn as sns
     from matplotlib.figure import Figure
 
     with style():
-        across = 2 if len(tables) > 1 else 1
+        across = 2 if len(tables) > 1 and not rows_named else 1
         down = -(-len(tables) // across)
         figure = Figure(figsize=(WIDTH, 2.3 * down))
         places = figure.subplots(down, across, squeeze=False).flat
+
+        def written(value: float) -> str:
+            if np.isnan(value):
+                return ""
+            if value == 0 or abs(value) >= 100:
+                return f"{value:.0f}"
+            return f"{value:{number if abs(value) >= 1 else '.2f'}}"
+
         for at, (axes, (title, rows)) in enumerate(zip(places, tables, strict=False)):
             data = np.array(rows, dtype=float)
-            sns.heatmap(data, ax=axes, annot=True, fmt=number, cbar=False, cmap="crest", annot_kws={"size": 7.5})
-            axes.invert_yaxis()
+            sns.heatmap(
+                data,
+                ax=axes,
+                annot=np.vectorize(written, otypes=[str])(data),
+                fmt="",
+                cbar=False,
+                cmap="crest",
+                annot_kws={"size": 7.5},
+            )
+            if not rows_named:
+                axes.invert_yaxis()
             axes.grid(visible=False)
             axes.set_title(title)
-            axes.set_xticks(np.arange(data.shape[1]) + 0.5, [str(each + 1) for each in range(data.shape[1])])
-            axes.set_yticks(
-                np.arange(data.shape[0]) + 0.5, [str(each + 1) for each in range(data.shape[0])], rotation=0
-            )
+            names = columns or [str(each + 1) for each in range(data.shape[1])]
+            axes.set_xticks(np.arange(data.shape[1]) + 0.5, names, rotation=0)
+            names = rows_named or [str(each + 1) for each in range(data.shape[0])]
+            axes.set_yticks(np.arange(data.shape[0]) + 0.5, names, rotation=0)
             axes.tick_params(length=0)
             axes.set_xlabel(x_label if at // across == down - 1 else "")
             axes.set_ylabel(y_label if at % across == 0 else "")

@@ -128,9 +128,7 @@ class RecordingWorld(World):
         return next((when for number, when in self._turns[name] if number >= turn), self.now)
 
 
-def record_steps(
-    trial: Trial, family: Family, server_config: Any, client_config: Any
-) -> tuple[list[Step], RunRecord]:
+def record_steps(trial: Trial, family: Family, server_config: Any, client_config: Any) -> tuple[list[Step], RunRecord]:
     """Run the trial in the simulator; its steps, and what it produced. The run is the same as without."""
     worlds: list[RecordingWorld] = []
 

@@ -287,6 +287,4 @@ def _without_node(schedule: Schedule, letter: str, gone: int) -> tuple[Trial, li
     else:
         workload = msgspec.structs.replace(trial.workload, clients=trial.workload.clients - 1)
         trial = msgspec.structs.replace(trial, workload=workload)
-    return trial, [
-        msgspec.structs.replace(step, node=renamed(step.node), peer=renamed(step.peer)) for step in kept
-    ]
+    return trial, [msgspec.structs.replace(step, node=renamed(step.node), peer=renamed(step.peer)) for step in kept]

@@ -87,9 +87,7 @@ def predict(delays: Wars, replicas: int, read: int, write: int, draws: int = DRA
     if draws < 1:
         raise ValueError(f"draws {draws} is out of range: at least 1")
     rng = np.random.default_rng(seed)
-    parts = [
-        _predict(delays, replicas, read, write, min(CHUNK, draws - done), rng) for done in range(0, draws, CHUNK)
-    ]
+    parts = [_predict(delays, replicas, read, write, min(CHUNK, draws - done), rng) for done in range(0, draws, CHUNK)]
     ended, taken, missing = (np.concatenate(column) / 1e9 for column in zip(*parts, strict=True))
     return Prediction(ended, taken, missing)
 

@@ -119,9 +119,9 @@ def panel(df: pd.DataFrame, n: int) -> Panel:
 sweep = Sweep(
     name="quorum_sizes",
     question="How large should read and write quorums be, and what does R + W > N give?",
-    grid={"quorums": [f"{n}/{r}/{w}" for n in (3, 5) for r in range(1, n + 1) for w in range(1, n + 1)]},
+    grid={"quorums": [f"{n}/{r}/{w}" for n in range(3, 8) for r in range(1, n + 1) for w in range(1, n + 1)]},
     trial=trial,
-    seeds=2,
+    seeds=4,
     metric="p50_s",
     conclude=conclude,
     biases=(

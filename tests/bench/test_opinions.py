@@ -64,9 +64,7 @@ def test_a_warm_up_is_left_out() -> None:
 
 
 def test_a_detection_that_is_taken_back_does_not_count() -> None:
-    wavering = record(
-        [(11.0, "n1", "deemed_down", "n3"), (12.0, "n1", "deemed_up", "n3")], [(10.0, "n3", False)]
-    )
+    wavering = record([(11.0, "n1", "deemed_down", "n3"), (12.0, "n1", "deemed_up", "n3")], [(10.0, "n3", False)])
     found = quality(wavering, 3)
     assert found.detection_first == (1.0,)
     assert (found.undetected, found.detection) == (2, None)

@@ -156,5 +156,3 @@ def snapshot(value: Any, memo: dict[int, Any] | None = None) -> Any:
         for name, item in fields_of(value):
             object.__setattr__(copy, name, snapshot(item, memo))
     return copy
-
-

@@ -291,9 +291,7 @@ class Explorer:
                 busy.add(client)
                 yield self.scope.nodes + client, ("request", operation + 1, request)
 
-    def _take(
-        self, state: State, index: int, what: Input
-    ) -> Iterator[tuple[State, Verdict | None, tuple[int, ...]]]:
+    def _take(self, state: State, index: int, what: Input) -> Iterator[tuple[State, Verdict | None, tuple[int, ...]]]:
         node = self.nodes[index]
         locals_ = self._locals.of(state[LOCALS])
         local = locals_[index]

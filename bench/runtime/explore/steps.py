@@ -327,9 +327,7 @@ class Cluster:
         if self.trace is not None:
             self.trace.append(TraceEvent(self._now(), "crash", machine.name, "", "crash", -1, ""))
 
-    def _note(
-        self, step: Step, kind: str, peer: str = "", what: str = "", number: int = -1, detail: str = ""
-    ) -> None:
+    def _note(self, step: Step, kind: str, peer: str = "", what: str = "", number: int = -1, detail: str = "") -> None:
         if self.trace is not None:
             self.trace.append(TraceEvent(self._now(), kind, step.node, peer, what, number, detail))
 
