@@ -80,7 +80,7 @@ def test_the_worst_shape_and_who_is_right_follow_the_data() -> None:
     assert served[0][:2] == [100.0, 40.0]
     assert math.isnan(served[0][-1])  # no trial: an empty cell, not a zero
     figure = said.panels[0].draw()
-    assert [text.get_text() for text in figure.axes[0].get_yticklabels()][0] == "Raft"
+    assert next(text.get_text() for text in figure.axes[0].get_yticklabels()) == "Raft"
 
 
 def test_nothing_complete_is_said() -> None:
