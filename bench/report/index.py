@@ -170,6 +170,7 @@ def _study(folder: Path) -> Entry:
 
 def _counts(folder: Path, description: Description) -> tuple[Counter[str], Counter[str], int]:
     """Verdicts, worlds, and how many are void or failed: from a few columns, as the results themselves are large."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     words: Counter[str] = Counter()
@@ -179,7 +180,11 @@ def _counts(folder: Path, description: Description) -> tuple[Counter[str], Count
     for file in sorted((folder / "trials").glob("part-*.parquet")):
         if file.is_symlink():
             continue
-        for row in pq.read_table(file, columns=["key", "code_version", "verdict", "runtime", "trial"]).to_pylist():
+        try:
+            table = pq.read_table(file, columns=["key", "code_version", "verdict", "runtime", "trial"])
+        except (pa.ArrowInvalid, OSError):  # see RunFolder.damaged
+            continue
+        for row in table.to_pylist():
             if row["key"] in seen or row["code_version"] != description.code_version:
                 continue
             seen.add(row["key"])

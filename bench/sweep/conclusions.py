@@ -55,7 +55,26 @@ def answer(result: SweepResult) -> str:
         return "No trial finished."
     if result.description.saturation is not None:
         return "\n".join(_knees(result))
-    return ranking(result).sentence()
+    broken = violated(result)
+    if not broken:
+        return ranking(result).sentence()
+    metric = result.description.metric
+    sound = {label: values for label, values in samples(result, metric).items() if label not in broken}
+    named = "; ".join(broken) if len(broken) <= 3 else f"{'; '.join(broken[:3])} and {len(broken) - 3} more"
+    words = f"{len(broken)} of {len(result.description.points)} cells violate what they promise ({named})"
+    if len(sound) < 2:
+        return f"{words}; no two others are left to compare."
+    return (
+        f"{words} and are not ranked. Of the others: "
+        + rank(sound, axis_title(metric), highest=metric in HIGHEST).sentence()
+    )
+
+
+def violated(result: SweepResult) -> list[str]:
+    """The cells, in words, of which a trial found a violation: no figure of theirs makes them a choice."""
+    frame = result.frame()
+    cells = frame[(frame["verdict"] == "invalid") & (frame["cell"] >= 0)]["cell"]
+    return [describe(result.description.points[int(cell)]) for cell in sorted(set(cells))]
 
 
 def ranking(result: SweepResult, metric: str | None = None, q: float = 0.5, runtime: str | None = None) -> Ranking:

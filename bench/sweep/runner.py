@@ -171,6 +171,8 @@ class Runner:
     def _restore(self) -> None:
         """Take note of what earlier sittings finished."""
         self.done = self.folder.keys()
+        for part in self.folder.damaged():
+            self.progress.note(f"{part} cannot be read (a loss of power does that): its trials run again")
         if not self.done:
             return
         points = {repr(sorted(cell.point.items())): cell for cell in self.cells}

@@ -308,11 +308,13 @@ class RunFolder:
     def _compact(self, files: Sequence[Path]) -> None:
         """One file for many. A kill in between leaves trials twice on disk, and :meth:`rows` reads each key once."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
+        whole = {file: table for file, table in self._tables() if file in files}
+        if not whole:
+            return
         # parts of an earlier version may lack columns
-        self._write(pa.concat_tables([pq.read_table(file) for file in files], promote_options="default"))
-        for file in files:
+        self._write(pa.concat_tables(whole.values(), promote_options="default"))
+        for file in whole:
             file.unlink()
         self._parts = 1
 
@@ -324,12 +326,26 @@ class RunFolder:
 
     def keys(self) -> set[str]:
         """Of the trials that are finished."""
+        found: set[str] = set()
+        for _, table in self._tables(["key"]):
+            found.update(table.column("key").to_pylist())
+        return found
+
+    def damaged(self) -> list[Path]:
+        """Parts that cannot be read: a loss of power may leave a file without its content. Their trials run again."""
+        whole = {file for file, _ in self._tables(["key"])}
+        return [file for file in self._files() if file not in whole]
+
+    def _tables(self, columns: list[str] | None = None) -> Iterator[tuple[Path, Any]]:
+        """Every part that can be read, with what it holds."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        found: set[str] = set()
         for file in self._files():
-            found.update(pq.read_table(file, columns=["key"]).column("key").to_pylist())
-        return found
+            try:
+                yield file, pq.read_table(file, columns=columns)
+            except (pa.ArrowInvalid, OSError):
+                continue
 
     def rows(self) -> list[Row]:
         """Every finished trial, once, in the order they finished.
@@ -337,12 +353,10 @@ class RunFolder:
         Raises:
             UsageError: a part was written by a version of this program whose results cannot be read any more.
         """
-        import pyarrow.parquet as pq
-
         found: dict[str, Row] = {}
         columns = ["key", "point", "code_version", "sitting", "finished", "result"]
-        for file in self._files():
-            for raw in pq.read_table(file, columns=columns).to_pylist():
+        for file, table in self._tables(columns):
+            for raw in table.to_pylist():
                 point = msgspec.json.decode(raw["point"])
                 try:
                     result = msgspec.json.decode(raw["result"], type=Result)

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -297,3 +298,14 @@ def test_the_order_of_live_trials_is_tested(tmp_path: Path, monkeypatch: pytest.
     told = [each for each in remarks(result) if "Live trials share" in each]
     assert len(told) == 1
     assert "Order matters: unavailable is higher in later trials" in told[0]
+
+
+def test_a_cell_with_a_violation_is_not_ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_trial(trial: Trial, **_: Any) -> tuple[Result, None]:
+        found = fake.result(trial, 0.1 * trial.nodes)
+        wrong = trial.nodes == 1 and trial.seed == 3
+        return msgspec.structs.replace(found, verdict="invalid" if wrong else found.verdict), None
+
+    monkeypatch.setattr(fake, "run_trial", run_trial)
+    told = answer(sweep(seeds=20).run(options(tmp_path / "run")))
+    assert told == "1 of 2 cells violate what they promise (nodes 1); no two others are left to compare."

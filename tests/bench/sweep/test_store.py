@@ -143,3 +143,20 @@ def test_a_folder_in_use_is_refused_and_is_free_again_afterwards(tmp_path: Path)
         raise AssertionError("two hold it")
     with alone(tmp_path / "run"):
         assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [0, 40])
+def test_a_part_that_a_loss_of_power_emptied_costs_only_its_own_trials(tmp_path: Path, left: int) -> None:
+    files = folder(tmp_path)
+    files.append([row("a")])
+    files.append([row("b")])
+    files.append([row("c")])
+    second = files.parts / "part-000002.parquet"
+    second.write_bytes(second.read_bytes()[:left])
+    files = RunFolder(files.path)
+    assert files.keys() == {"a", "c"}
+    assert files.damaged() == [second]
+    files.append([row("b")])
+    files.compact()
+    assert files.keys() == {"a", "b", "c"} == {each.key for each in files.rows()}
+    assert second.exists(), "what cannot be read is left for whoever wants to look at it"
