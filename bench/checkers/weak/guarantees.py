@@ -4,20 +4,23 @@ After Terry, Demers, Petersen, Spreitzer, Theimer and Welch ("Session guarantees
 1994), in the terms of Viotti and Vukolić ("Consistency in non-transactional distributed storage systems", 2016,
 section 3.4: visibility and arbitration). Common to all four:
 
-For each session *s* there is one order of all transactions (its arbitration) that contains the order of every session,
-and what *s* read before what *s* did with it; each read of *s* saw the last version, in this order, of those visible to
-it; and causality (session order and reads-from) has no circles. A guarantee says what must be visible to a read *r* of
-*s*, besides what it saw:
+For each session *s* there is one order of all transactions (its arbitration) that contains the order of *s*, the order
+in which every other session wrote each key, and what *s* read before what *s* did with it; each read of *s* saw the
+last version, in this order, of those visible to it; and causality (session order and reads-from) has no circles. A
+guarantee says what must be visible to a read *r* of *s*, besides what it saw:
 
 - *read your writes*: what *s* wrote before *r*;
 - *monotonic reads*: the versions that *s* read before *r*;
-- *monotonic writes*: what another session had written before it wrote something that *s* read, up to *r* itself;
+- *monotonic writes*: what another session had written before it wrote something that *s* read, up to *r* itself. Here
+  the arbitration contains the whole order of every session;
 - *writes follow reads*: what another session had read before it wrote something that *s* read, up to *r* itself, and so
   on, what that session's sources had read. Here the arbitration contains causality.
 
 So the order of versions is that of their writers' sessions and what reads reveal; real time plays no part, and what
-both leave open may be any order, the same for all reads of a session and not necessarily for two sessions. Everything
-is decidable: none of these is ever ``unknown`` but for time.
+both leave open may be any order, the same for all reads of a session and not necessarily for two sessions. That another
+session wrote one key before another key says nothing of versions unless monotonic writes are promised: stores that
+order versions by timestamps keep the first two guarantees while one key's versions contradict what another key's
+suggest of causality. Everything is decidable: none of these is ever ``unknown`` but for time.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Literal
 
 import numpy as np
 
@@ -62,31 +66,33 @@ class _Rules:
 
 
 _Rule = Callable[[Sessions, Order, list[Ints], _Rules], None]
+_Base = Literal["key", "session", "causality"]
+"""What every arbitration contains of other sessions: the order of their writes to each key, all of it, or causality."""
 
 
 def read_your_writes(s: Sessions, deadline: float) -> Found:
     """Read your writes: a session's reads see its own earlier writes, or later versions."""
-    return _decide(s, deadline, _own, False, "a session sees its own writes", "was its session's own")
+    return _decide(s, deadline, _own, "key", "a session sees its own writes", "was its session's own")
 
 
 def monotonic_reads(s: Sessions, deadline: float) -> Found:
     """Monotonic reads: what a session has read, or later versions, it reads ever after."""
-    return _decide(s, deadline, _again, False, "what a session has seen stays visible to it", "its session had seen")
+    return _decide(s, deadline, _again, "key", "what a session has seen stays visible to it", "its session had seen")
 
 
 def monotonic_writes(s: Sessions, deadline: float) -> Found:
     """Monotonic writes: who has seen a write sees all that its writer wrote before it."""
     what = "who has seen a write sees those that its session wrote before"
-    return _decide(s, deadline, _prefix, False, what, "was written before a write that its session had seen")
+    return _decide(s, deadline, _prefix, "session", what, "was written before a write that its session had seen")
 
 
 def writes_follow_reads(s: Sessions, deadline: float) -> Found:
     """Writes follow reads: who has seen a write sees all that its writer had read before it."""
     what = "who has seen a write sees what its session had read before"
-    return _decide(s, deadline, _sources, True, what, "had been read before a write that its session had seen")
+    return _decide(s, deadline, _sources, "causality", what, "had been read before a write that its session had seen")
 
 
-def _decide(s: Sessions, deadline: float, rule: _Rule, causally: bool, what: str, why: str) -> Found:
+def _decide(s: Sessions, deadline: float, rule: _Rule, base: _Base, what: str, why: str) -> Found:
     causal = causal_order(s, deadline)
     bad = circular(causal)
     if bad:
@@ -115,24 +121,49 @@ def _decide(s: Sessions, deadline: float, rule: _Rule, causally: bool, what: str
     if everything.sequence is not None:
         return VALID
     plain = session_edges(s)
+    by_key = _same_key(s) if base == "key" else plain
     for number in np.unique(run).tolist():
         if monotonic() > deadline:
             raise OutOfTime
         order = causal
-        if not causally:
+        if base != "causality":
             mine = observers[number]
+            kept = plain if base == "session" else _own_order(s, mine, plain, by_key)
             mine = mine[s.read_from[mine] >= 0]
             order = Order(
                 s,
                 len(s),
-                np.concatenate([plain[0], s.read_from[mine]]),
-                np.concatenate([plain[1], s.read[mine]]),
+                np.concatenate([kept[0], s.read_from[mine]]),
+                np.concatenate([kept[1], s.read[mine]]),
                 deadline,
             )
         found = judged(order, np.flatnonzero(run == number))
         if found.word != "valid":
             return found
     return VALID
+
+
+def _same_key(s: Sessions) -> tuple[Ints, Ints]:
+    """Each write of a key after the one before it of the same key in its session."""
+    code = s.write_key * len(s) + s.write
+    # An ``info`` that is a session by itself comes after what its own session had written.
+    alone = (s.position == 0) & (s.before >= 0)
+    last = np.where(alone, s.before, np.arange(len(s)) - 1)[s.write]
+    place = np.searchsorted(code, s.write_key * len(s) + last, "right") - 1
+    some = (last >= 0) & (place >= 0)
+    place = np.maximum(place, 0)
+    owner = s.session[np.maximum(last, 0)]
+    some &= (s.write_key[place] == s.write_key) & (s.session[s.write[place]] == owner)
+    some &= alone[s.write] | (owner == s.session[s.write])
+    return s.write[place[some]], s.write[some]
+
+
+def _own_order(s: Sessions, reads: Ints, whole: tuple[Ints, Ints], by_key: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """The whole order of the session with these reads, and of all others that of their writes to each key."""
+    mine = np.unique(s.session[s.read[reads]])
+    before = s.before[s.first[mine]]  # the session that an ``info`` by itself belongs to
+    own = np.isin(s.session[whole[1]], np.concatenate([mine, s.session[before[before >= 0]]]))
+    return np.concatenate([whole[0][own], by_key[0]]), np.concatenate([whole[1][own], by_key[1]])
 
 
 def _own(s: Sessions, causal: Order, observers: list[Ints], rules: _Rules) -> None:

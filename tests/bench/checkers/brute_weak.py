@@ -182,15 +182,21 @@ def _committed(case: Case, visible) -> bool:
     return False
 
 
-def _guarantee(case: Case, must, causally: bool) -> bool:
+def _of_each_key(case: Case, mine: list[int]) -> set[tuple[int, int]]:
+    """The order of one session, and of all others that of their writes to each key."""
+    return {(a, b) for a, b in case.so if (a in mine and b in mine) or set(case.last[a]) & set(case.last[b])}
+
+
+def _guarantee(case: Case, must, base: str) -> bool:
     """``must(mine, reads so far, reader)``: what has to be visible."""
     if not acyclic(case):
         return False
 
     def explained(mine: list[int]) -> bool:
-        base = case.co if causally else case.so | {(w, t) for w, t in case.wr if t in mine}
+        kept = _of_each_key(case, mine) if base == "key" else case.so
+        order = case.co if base == "causality" else kept | {(w, t) for w, t in case.wr if t in mine}
         reads = [(t, key, w) for t in mine for key, w in case.reads[t]]
-        for _, at in orders(case.nodes, base):
+        for _, at in orders(case.nodes, order):
             fine = True
             for place, (t, key, w) in enumerate(reads):
                 seen = set(must(mine, [x for _, _, x in reads[: place + 1] if x is not None], reads[:place], t))
@@ -207,7 +213,7 @@ def _guarantee(case: Case, must, causally: bool) -> bool:
 
 
 def read_your_writes(case: Case) -> bool:
-    return _guarantee(case, lambda mine, sources, before, t: [a for a in mine if (a, t) in case.so], False)
+    return _guarantee(case, lambda mine, sources, before, t: [a for a in mine if (a, t) in case.so], "key")
 
 
 def monotonic_reads(case: Case) -> bool:
@@ -216,7 +222,7 @@ def monotonic_reads(case: Case) -> bool:
         return False
 
     def explained(mine: list[int]) -> bool:
-        base = case.so | {(w, t) for w, t in case.wr if t in mine}
+        base = _of_each_key(case, mine) | {(w, t) for w, t in case.wr if t in mine}
         reads = [(t, key, w) for t in mine for key, w in case.reads[t]]
         return any(
             all(
@@ -233,7 +239,7 @@ def monotonic_writes(case: Case) -> bool:
     def must(mine, sources, before, t):
         return [a for a in case.nodes if any((a, w) in case.so for w in sources)]
 
-    return _guarantee(case, must, False)
+    return _guarantee(case, must, "session")
 
 
 def writes_follow_reads(case: Case) -> bool:

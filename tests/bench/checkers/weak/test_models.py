@@ -66,6 +66,17 @@ EXAMPLES: dict[str, tuple[list[Txn], set[str], set[str]]] = {
     ),
     "own write unseen": (history("w x 1 | r x nil"), set(), {"read-your-writes"}),
     "back in time": (history("w x 1 | w x 2", "r x 2 | r x 1"), set(), {"monotonic-reads"}),
+    # a timestamp store whose second writer's clock is behind: each session sees what it is promised
+    "a later write by an earlier clock": (
+        history("w y 1 | w x 2", "r x 2 | w y 3 | r y 1"),
+        {"read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads"},
+        {"pram", "weak-causal", "read-atomic"},
+    ),
+    "own write overwritten by what it had read": (
+        history("w y 1", "r y 1 | w y 2 | r y 1"),
+        {"monotonic-reads"},
+        {"read-your-writes"},
+    ),
     "second write first": (history("w x 1 | w y 2", "r y 2 | r x nil"), set(), {"monotonic-writes"}),
     "answer before question": (
         history("w x 1", "r x 1 | w y 2", "r y 2 | r x nil"),
