@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,17 +33,25 @@ LENGTH_S = 3.0
 CLIENTS = (1, 16, 64, 256)
 BEST_CLIENTS = (256, 512)
 """Where Raft's best throughput is looked for."""
+STORE_MESSAGES = 6
+"""Of a write with three replicas of which the coordinator is one: request, two copies, two receipts, answer."""
 Row = dict[str, float]
 
 
 def raft(session: RaySession, clients: int, say: Callable[[str], None]) -> Row:
     """Operations/s, p50, and CPU an operation in us, of one trial."""
     say(f"Raft, {clients} clients")
+    return measured(session, "raft", clients)
+
+
+def measured(session: RaySession, protocol: str, clients: int, params: dict[str, Any] | None = None) -> Row:
+    """The same of any protocol."""
     trial = Trial(
-        protocol="raft",
+        protocol=protocol,
         runtime="ray",
         nodes=3,
         duration=round(LENGTH_S * SECOND),
+        params=params or {},
         workload=Workload(clients=clients, mix=PRESETS["write-only"], value_bytes=16),
     )
     record = session.run(trial)
@@ -118,6 +127,16 @@ def measure_round(session: RaySession, bars: Bars, say: Callable[[str], None]) -
             bars.add(
                 "Raft's p50, of the bare log's, 1 client", "at most 3", lambda r: r <= 3, row["p50_s"] / bare, text
             )
+    say("the leaderless store, N=3 R=W=2, 256 clients")
+    store = measured(session, "leaderless", 256, {"replicas": 3, "read_level": "2", "write_level": "2"})
+    bars.add(
+        "leaderless N=3 R=W=2: messages of its operations, of the null protocol's messages/s (a request an operation)",
+        "at least 0.3",
+        lambda ratio: ratio >= 0.3,
+        store["ops_s"] * STORE_MESSAGES / floor.null_peak_messages_s,
+        f"{store['ops_s']:,.0f} operations/s of {STORE_MESSAGES} messages, {floor.null_peak_messages_s:,.0f}; where "
+        f"an operation is many messages: {floor.null_exchange_messages_s:,.0f}",
+    )
     for each in floor.delays:
         error, text = each.p50_s, f"{each.p50_s * 1e6:.0f} us more"
         if each.asked_s < 0.001:
