@@ -1,4 +1,4 @@
-"""Protocols, checkers and workloads that other distributions bring, registered through Python entry points.
+"""Protocols, checkers, workloads and real systems of other distributions, registered through Python entry points.
 
 A distribution names them in its ``pyproject.toml``::
 
@@ -10,6 +10,9 @@ A distribution names them in its ``pyproject.toml``::
 
     [project.entry-points."quorumbench.workloads"]
     hot = "mychain.loads:hot"         # a bench.workload.spec.Workload, or a function without arguments that makes one
+
+    [project.entry-points."quorumbench.systems"]
+    mydb = "mychain.server:MyDb"      # a bench.systems.System, or a class or function without arguments that makes one
 
 Nothing of them is imported until its name is used (or everything is listed), and one that is broken breaks nothing but
 the commands that name it. What quorumbench brings itself cannot be replaced. On a cluster of several machines they have
@@ -30,10 +33,11 @@ from protocols.registry import MODULES
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from .systems.interface import System
     from .workload.spec import Workload
 
-Kind = Literal["protocols", "checkers", "workloads"]
-GROUPS: dict[Kind, str] = {kind: f"quorumbench.{kind}" for kind in ("protocols", "checkers", "workloads")}
+Kind = Literal["protocols", "checkers", "workloads", "systems"]
+GROUPS: dict[Kind, str] = {kind: f"quorumbench.{kind}" for kind in ("protocols", "checkers", "workloads", "systems")}
 
 
 @cache
@@ -141,6 +145,28 @@ def workload(name: str) -> Workload | None:
             raise UsageError(f"{where} cannot be made: {type(error).__name__}: {error}") from None
     if not isinstance(found, Workload):
         raise UsageError(f"{where} is no bench.workload.spec.Workload")
+    return found
+
+
+def system(name: str) -> System | None:
+    """The adapter of a real system that a distribution brings under that name; None if there is none.
+
+    Raises:
+        UsageError: it is broken.
+    """
+    from .systems.interface import System
+
+    if name not in _found("systems"):
+        return None
+    found = _load("systems", name)
+    where = f"system {name!r} of {origin('systems', name)}"
+    if callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise UsageError(f"{where} cannot be made: {type(error).__name__}: {error}") from None
+    if not isinstance(found, System):
+        raise UsageError(f"{where} is no bench.systems.System")
     return found
 
 

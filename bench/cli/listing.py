@@ -13,7 +13,7 @@ HELP = """List what there is, or everything about WHAT.
 
 \b
 WHAT is a protocol, or one of
-  protocols  mutants  faults  workloads  latencies  networks  sweeps  presets  studies  runs
+  protocols  mutants  faults  workloads  latencies  networks  systems  sweeps  presets  studies  runs
 
 \b
 Examples:
@@ -114,6 +114,26 @@ def _workloads() -> None:
     click.echo(f"Keys (--distribution): {', '.join(DISTRIBUTIONS)}.")
 
 
+def _systems() -> None:
+    from .. import plugins
+    from ..systems import OURS
+
+    rows = []
+    for name, kind in sorted(OURS.items()):
+        system = kind()
+        missing = system.missing()
+        rows.append((name, f"{system.about}{f'; {missing}' if missing else ''}"))
+    _table("Real systems (bench run SYSTEM)", [*rows, *plugins.rows("systems", _about_system)])
+
+
+def _about_system(name: str) -> str:
+    from ..plugins import system
+
+    found = system(name)
+    assert found is not None
+    return found.about
+
+
 def _about_workload(name: str) -> str:
     from ..plugins import workload
 
@@ -171,6 +191,7 @@ TOPICS: dict[str, Callable[[], None]] = {
     "mutants": _mutants,
     "faults": _faults,
     "workloads": _workloads,
+    "systems": _systems,
     "latencies": _latencies,
     "networks": _networks,
     "sweeps": _sweeps,
@@ -188,7 +209,7 @@ def command(what: str | None) -> int:
     from ..plugins import protocol_names
 
     if what is None:
-        for topic in ("protocols", "faults", "workloads", "latencies", "networks", "sweeps", "studies"):
+        for topic in ("protocols", "faults", "workloads", "latencies", "networks", "systems", "sweeps", "studies"):
             TOPICS[topic]()
         click.echo("'bench list PROTOCOL' shows its parameters and mutants.")
     elif what in TOPICS:

@@ -29,7 +29,8 @@ killed processes: Ray starts them again at once.
 A mutant without --seed is tried with one seed after the other (for some seconds) until a violation shows, under the
 full nemesis (--torture) unless other options shape the trial.
 
-PROTOCOL may also be the script of a scenario, as written by 'bench shrink' and 'bench explore'.
+PROTOCOL may also be the script of a scenario, as written by 'bench shrink' and 'bench explore', or a real system
+(etcd, see 'bench list systems'), which runs as processes of this machine: closed loop, crashes and pauses.
 
 'bench list' shows the protocols, their parameters and mutants, and how faults are written.
 """
@@ -122,6 +123,10 @@ def command(
     """Validate everything, run, keep, show."""
     if given["protocol"].endswith(".py"):
         return _script(given, json_to, quiet)
+    if _is_system(given["protocol"]):
+        from .systems import run_system
+
+        return run_system(given, json_to, quiet)
     from ..address import probe
     from ..errors import UsageError
     from .build import RunOptions, build_trial
@@ -146,6 +151,13 @@ def command(
             raise UsageError("--address is of a live cluster: give --runtime ray too")
         probe(address)
     return execute(options, trial, output, address)
+
+
+def _is_system(name: str) -> bool:
+    from ..plugins import protocol_names
+    from ..systems import system_names
+
+    return name in system_names() and name not in protocol_names()
 
 
 def _script(given: dict[str, Any], json_to: str | None, quiet: bool) -> int:

@@ -81,7 +81,19 @@ def test_it_is_listed_with_whose_it_is_and_what_is_broken(run: Run) -> None:
     assert "mychain one server keeps everything on its disk (1 mutants) [quorumbench-mychain]" in shown
     assert "mybroken BROKEN: protocol 'mybroken' of quorumbench-mychain cannot be loaded: ModuleNotFoundError" in shown
     assert "my-hot write 75%, read 25% [quorumbench-mychain]" in shown
+    assert "my-register a dictionary [quorumbench-mychain]" in shown
+    assert "my-nothing BROKEN: system 'my-nothing' of quorumbench-mychain is no bench.systems.System" in shown
     assert "patience_s=1" in run("list", "mychain").stdout
+
+
+def test_a_system_is_driven_and_judged(run: Run) -> None:
+    done = run("run", "my-register", "--duration", "0.3", "--clients", "4", "--keys", "2", "--workload", "register")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "linearizable valid" in done.stdout
+    hurt = run("run", "my-register", "--duration", "0.6", "--keys", "2", "--fault", "crash n1 at 300ms for 1ms")
+    assert hurt.returncode == 1, hurt.stdout + hurt.stderr
+    assert "crash n1 at 0.3" in hurt.stdout
+    assert "INVALID" in hurt.stdout, "it forgets everything when it is killed"
 
 
 WHOSE = "of quorumbench-mychain"
@@ -94,6 +106,9 @@ WHOSE = "of quorumbench-mychain"
         (("run", "mymisnamed"), 2, "calls itself 'mychain'"),
         (("run", "mychian"), 2, "did you mean 'mychain'"),
         (("run", "raft", "--workload", "my-wrong"), 2, "is no bench.workload.spec.Workload"),
+        (("run", "my-nothing"), 2, f"system 'my-nothing' {WHOSE} is no bench.systems.System"),
+        (("run", "my-register", "--rate", "5"), 2, "--rate means nothing to my-register"),
+        (("run", "my-register", "--fault", "partition halves at 1s for 1s"), 2, "can be given crashes and pauses"),
         (("run", "raft", "--workload", "my-hto"), 2, "did you mean 'my-hot'"),
         (("check", "h.jsonl", "--model", "my-missing"), 2, "cannot be loaded: AttributeError"),
         (("check", "h.jsonl", "--model", "my-raising"), 70, f"checker 'my-raising' {WHOSE} failed: ZeroDivi"),

@@ -48,6 +48,8 @@ class Client(Node):
         """A client remembers nothing: after a crash its sessions are new, and old operations stay unanswered."""
         self.servers = ctx.bootstrap
         self.leader = ""
+        self.silent = ""  # who did not answer, or whose process went away; not asked, whoever names it, before then:
+        self.silent_until = 0
         self.pending: dict[int, Pending] = {}
         self.queue: list[tuple[int, int]] = []  # (due, operation), a heap; it counts if that is still when it is due
         self.alarm = NEVER  # when the timer rings
@@ -77,13 +79,19 @@ class Client(Node):
 
     def _try(self, ctx: Context, operation: int, pending: Pending, server: str, now: int) -> None:
         if not server:
-            server = self.servers[self.next_server]
-            self.next_server = (self.next_server + 1) % len(self.servers)
+            server = self._next()
+            if server == self.silent and now < self.silent_until:
+                server = self._next()
         pending.server = server
         ctx.attempt(operation)
         ctx.send(server, pending.message)
         due = now + (self.retry << min(pending.retries, 3) if pending.retries else self.retry)
         self._wait(ctx, operation, pending, due if due < pending.deadline else pending.deadline, now)
+
+    def _next(self) -> str:
+        server = self.servers[self.next_server]
+        self.next_server = (self.next_server + 1) % len(self.servers)
+        return server
 
     def _wait(self, ctx: Context, operation: int, pending: Pending, due: int, now: int) -> None:
         pending.due = due
@@ -126,13 +134,18 @@ class Client(Node):
         if pending is None or pending.server != source:
             return  # answered, or asked elsewhere since
         now = ctx.monotonic()
-        if leader and leader != source and not pending.hinted:
+        if source == self.silent:
+            self.silent_until = 0
+        # Until they elect another, followers name the leader that died: who believes them waits for it again and again.
+        believed = leader != self.silent or now >= self.silent_until
+        if leader and leader != source and believed and not pending.hinted:
             self.leader = leader
             pending.hinted = True
             self._try(ctx, operation, pending, leader, now)
         else:
             pending.hinted = False
             pending.retries = 0
+            pending.server = ""  # it did answer
             self._wait(ctx, operation, pending, now + self.backoff + int(ctx.rng.random() * self.backoff), now)
 
     # --- no answer ---------------------------------------------------------------------------------------------------
@@ -163,9 +176,15 @@ class Client(Node):
             return
         if self.leader == pending.server:
             self.leader = ""
+        if pending.server:
+            self._unheard(pending.server, now)
         pending.retries += 1
         pending.hinted = False
         self._try(ctx, operation, pending, self.leader, now)
+
+    def _unheard(self, server: str, now: int) -> None:
+        self.silent = server
+        self.silent_until = now + 4 * self.retry
 
     def _give_up(self, ctx: Context, operation: int, pending: Pending) -> None:
         """Too long: the runtime makes this ``info`` unless every attempt is known to have failed.
@@ -181,6 +200,7 @@ class Client(Node):
         if self.leader == peer:
             self.leader = ""
         now = ctx.monotonic()
+        self._unheard(peer, now)
         for operation, pending in self.pending.items():
             if pending.server == peer:
                 pending.retries = 0

@@ -16,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety",),
-        seed=24,
+        seed=164,
     ),
     Mutant(
         name="term-not-persisted",
@@ -32,6 +32,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(('            and self.voted_for in ("", source)\n', ""),),
         caught_by=("election_safety",),
+        seed=3,
     ),
     Mutant(
         name="stale-votes-counted",
@@ -44,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety", "leader_completeness"),
-        seed=195,
+        seed=40,
     ),
     Mutant(
         name="old-term-committed-by-counting",
@@ -57,7 +58,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=11,
+        seed=25,
         params={"max_entries": 1},
     ),
     Mutant(
@@ -66,7 +67,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="quorum",
         edits=(("return (last_term, last_index) >= (my_term, my_index)", "return last_index >= my_index"),),
         caught_by=("leader_completeness", "state_machine_safety"),
-        seed=26,
+        seed=1,
     ),
     Mutant(
         name="commit-beyond-match",
@@ -82,7 +83,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if self.log[index - 1].term != entry.term:", "if index > 0:"),),
         caught_by=("leader_completeness", "state_machine_safety"),
-        seed=8,
+        seed=11,
     ),
     Mutant(
         name="no-consistency-check",
@@ -103,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=2,
+        seed=1,
     ),
     Mutant(
         name="read-before-own-commit",
@@ -111,7 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if not self.term_committed or not self.reads:", "if not self.reads:"),),
         caught_by=("linearizable",),
-        seed=2,
+        seed=1,
     ),
     Mutant(
         name="sessions-not-replicated",
@@ -126,7 +127,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=15,
+        seed=1,
     ),
     Mutant(
         name="acknowledged-before-fsync",
@@ -139,7 +140,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=31,
+        seed=65,
     ),
     Mutant(
         name="leader-counts-unsynced",
@@ -147,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("quorum_index([self.durable_index,", "quorum_index([len(self.log),"),),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=65,
+        seed=42,
     ),
     Mutant(
         name="half-is-a-majority",
@@ -173,7 +174,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=18,
+        seed=19,
         params={"operation_timeout_s": 0.3},
     ),
     Mutant(
@@ -188,7 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=54,
+        seed=24,
         params={"operation_timeout_s": 0.3},
     ),
     Mutant(
@@ -197,7 +198,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if durable.lost or durable.corrupt or", "if durable.lost or"),),
         caught_by=("leader_completeness",),
-        seed=983,
+        seed=198,
     ),
     Mutant(
         name="prevote-without-checkquorum",

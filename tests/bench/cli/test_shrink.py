@@ -139,7 +139,7 @@ class TestShrink:
 
     def test_ctrl_c_keeps_the_smallest_so_far(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        folder = kept(24, "vote-not-persisted")
+        folder = kept(164, "vote-not-persisted")
         process = subprocess.Popen(
             [sys.executable, "-m", "bench", "shrink", str(folder)], stderr=subprocess.PIPE, text=True, cwd=tmp_path,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

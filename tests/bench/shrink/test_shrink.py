@@ -65,9 +65,9 @@ def test_any_part_of_a_schedule_is_a_schedule() -> None:
 @pytest.mark.parametrize(
     ("mutant", "seed", "most_faults", "most_steps"),
     [
-        ("vote-not-persisted", 24, 1, 14),
+        ("vote-not-persisted", 164, 1, 14),
         ("leader-counts-unsynced", 65, 1, 18),
-        ("corrupt-disk-trusted", 983, 2, 24),
+        ("corrupt-disk-trusted", 198, 2, 24),
     ],
 )
 def test_a_mutant_shrinks_to_the_few_steps_that_matter(
