@@ -28,7 +28,10 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "faults": ("Faults", ("bench.faults.spec",)),
     "python": ("From Python", ("bench.python", "bench.sweep.api", "bench.scenario")),
-    "extending": ("Extending", ("bench.plugins", "bench.network.measured", "bench.history.history")),
+    "extending": (
+        "Extending",
+        ("bench.plugins", "bench.systems.interface", "bench.network.measured", "bench.history.history"),
+    ),
 }
 """Page -> (title, modules)."""
 SECTIONS = ("Args", "Attributes", "Class attributes", "Returns", "Raises", "Yields")

@@ -13,8 +13,8 @@ from typing import Any
 
 from pysyncobj import FAIL_REASON, SyncObj, SyncObjConf, replicated
 
-CERTAIN = (FAIL_REASON.QUEUE_FULL, FAIL_REASON.MISSING_LEADER, FAIL_REASON.NOT_LEADER, FAIL_REASON.REQUEST_DENIED)
-"""Failures before a command reached a log."""
+CERTAIN = (FAIL_REASON.QUEUE_FULL,)
+"""Failures before a command left the member that was asked; of any other it may be in a log already."""
 
 
 class Store(SyncObj):  # type: ignore[misc]
