@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..checkers.judging import Options, judge
 from ..checkers.verdict import Verdict
-from ..errors import UsageError
+from ..errors import HarnessError, UsageError
 from ..faults.spec import Crash, Fault, Pause
 from ..history.history import FAIL, INFO, NEVER, OK
 from ..history.operations import MISSING, Operation
@@ -161,8 +161,15 @@ class _Load:
         if word in self.group.members:
             return word
         leader = await self.group.leader()
+        patience = 40
+        while word == "leader" and leader is None and patience:  # between two leaders: whoever is next
+            patience -= 1
+            await asyncio.sleep(0.05)
+            leader = await self.group.leader()
         if word == "leader":
-            return leader or self.group.members[0]
+            if leader is None:
+                raise HarnessError(f"no member of {', '.join(self.group.members)} leads, so no leader can be hit")
+            return leader
         others = [member for member in self.group.members if word == "random" or member != leader]
         return self.rng.choice(others)
 

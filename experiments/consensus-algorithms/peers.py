@@ -286,7 +286,7 @@ def draw(points: list[Row], kills: list[tuple[str, float | None, str]], perf: fl
         lower.set_yticks(range(len(systems)), systems)
         lower.invert_yaxis()
         lower.set_xlim(left=0)
-        lower.set_xlabel("seconds from the leader's SIGKILL to the first write (bar: median)")
+        lower.set_xlabel("seconds from SIGKILL to the first write (bar: median)")
         path.write_bytes(to_png(figure))
 
 
