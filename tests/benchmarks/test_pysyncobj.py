@@ -8,6 +8,7 @@ a majority's disks before each answer, and its clients are on the other side of 
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from bench.workload.spec import PRESETS, Workload
 
 from .pysyncobj_group import measure
 
-pytest.importorskip("pysyncobj", reason="PySyncObj is not installed: pip install pysyncobj")
+# Not imported here: it replaces socket.inet_ntop by its own, which works on Windows only.
+if importlib.util.find_spec("pysyncobj") is None:
+    pytest.skip("PySyncObj is not installed: pip install pysyncobj", allow_module_level=True)
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.external]
 
