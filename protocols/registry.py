@@ -15,6 +15,7 @@ MODULES: dict[str, str] = {
     "swim": "protocols.membership.swim",
     "gossip": "protocols.gossip",
     "heartbeat": "protocols.membership.heartbeat",
+    "lease": "protocols.membership.lease",
 }
 
 

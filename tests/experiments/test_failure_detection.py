@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -62,3 +63,13 @@ def test_a_void_trial_enters_nothing() -> None:
     rows = phi_rows({1.0: 5, 3.0: 0})
     rows.loc[0, "trial"] = "void"
     assert list(phi.points(rows)["threshold"]) == [3.0]
+
+
+def test_a_bound_that_holds_has_one_holder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    arguments = ["lease_drift", "--seeds", "3", "--drifts", "0.3", "--bounds", "0,0.3", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert script("lease_drift").main() == 0
+    rows = pd.read_csv(tmp_path / "cells.csv").set_index("assumed")
+    assert rows.loc[0.3, "two_holders"] == 0
+    assert rows.loc[0.3, "outage_s"] > rows.loc[0.0, "outage_s"]
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
