@@ -126,10 +126,12 @@ class Servers:
             await asyncio.sleep(0.05)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a member a signal; SIGKILL also waits for its death."""
+        """Send a member a signal; SIGKILL also waits for its death, SIGSTOP until it stands."""
         process = self._running[name]
         if process.poll() is None:
             process.send_signal(number)
+            if number is signal.SIGSTOP:
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         if number is signal.SIGKILL:
             process.wait()
             self._janitor.tell(f"forget {process.pid}")
