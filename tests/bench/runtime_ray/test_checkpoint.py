@@ -56,7 +56,11 @@ class Disk:
         assert self.compaction.join(10) and self.compaction.error is None
 
     def files(self) -> dict[str, bytes]:
-        return {each.name: each.read_bytes() for each in self.folder.iterdir()}
+        while True:
+            try:
+                return {each.name: each.read_bytes() for each in self.folder.iterdir()}
+            except FileNotFoundError:
+                continue  # renamed by the thread that makes the checkpoint, between listing and reading: look again
 
 
 def found_in(files: dict[str, bytes]) -> tuple[Image, int, int]:
