@@ -257,10 +257,10 @@ def execute(sweep: Sweep, options: Options, script: str = "") -> int:
             return EXIT_VALID
         return _execute(sweep, options, script)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"bench: {error}", file=sys.stderr)
         return 2
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"bench: {error}", file=sys.stderr)
         print("what had finished is kept; to go on, run the same command with --out and the folder of the run")
         return EXIT_HARNESS
 
@@ -295,7 +295,7 @@ def _execute(sweep: Sweep, options: Options, script: str) -> int:
     if conclusion.invitation:
         print(conclusion.invitation)
     if problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"bench: {problem}", file=sys.stderr)
         return EXIT_USAGE
     codes = [row.result.exit_code() for row in result.rows] + [EXIT_THRESHOLD] * bool(broken)
     if before is not None:

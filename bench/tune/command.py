@@ -37,7 +37,7 @@ def main(study: Study, argv: Sequence[str] | None = None) -> int:
     try:
         return int(command.main(list(sys.argv[1:] if argv is None else argv), standalone_mode=False) or 0)
     except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        print(f"bench: {error.format_message()}", file=sys.stderr)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"bench: {error}", file=sys.stderr)
     return 2
