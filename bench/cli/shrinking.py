@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..errors import EXIT_UNKNOWN, EXIT_VALID
 from ..scenario import load_script, of_schedule, of_trial, write_script
-from ..shrink.shrink import Shrunk, shrink
+from ..shrink.shrink import SEEDS, Shrunk, replays, shrink
 from ..shrink.untimed import Schedule, UntimedShrinker, play, settled
 from ..trial import Trial
 from . import Interrupted
@@ -29,6 +29,8 @@ def shrink_and_write(trial: Trial, check: str, path: Path, budget_s: float, quie
     fails = True
     with progress(quiet) as say:
         try:
+            if live:
+                trial = replays(trial, check, say=_seldom(say))
             fails = shrink(trial, check, found, budget_s=budget_s, say=_seldom(say))
         except KeyboardInterrupt:
             if not found.after:
@@ -88,8 +90,8 @@ def _not_again(trial: Trial, check: str, path: Path, live: bool) -> int:
     about = f"A live run of {trial.protocol} that failed {check}, as a simulated trial"
     write_script(of_trial(trial, check), path, about)
     console().print(
-        f"{check} failed live, and does not in the simulator with the same faults and operations: what made it fail is "
-        f"not in them (timing, or the runtime). The schedule is in {path}"
+        f"{check} failed live, and does not in the simulator with the same faults and operations under {SEEDS} seeds: "
+        f"what made it fail is not in them (timing, or the runtime). The schedule is in {path}"
     )
     return EXIT_UNKNOWN
 

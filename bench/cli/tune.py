@@ -24,6 +24,7 @@ Examples:
   bench tune tune_election
   bench tune tune_election rtt_s=80ms --candidates 60 --out runs/wan
   bench tune tune_election --dry-run
+  bench tune tune_election --live 5 --out runs/lan
 
 Exit code 4: no candidate keeps the constraints.
 """
@@ -32,6 +33,9 @@ Exit code 4: no candidate keeps the constraints.
 _OPTIONS = (
     option("Size", "--candidates", type=int, help="Candidates to try.  [default: the study's]"),
     option("Size", "--confirm", type=int, help="Fresh seeds for the best and the defaults.  [default: the study's]"),
+    option(
+        "Size", "--live", type=int, default=0, help="Live trials for each of the best and the defaults, at the end."
+    ),
     option("Search", "--sampler", metavar="tpe|nsga2|random", help="Who proposes candidates.  [default: the study's]"),
     option("Search", "--seed", type=int, help="Of the search.  [default: the study's]"),
     option("Where", "--jobs", type=int, help="Trials at once.  [default: every core]"),

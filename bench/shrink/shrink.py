@@ -80,6 +80,24 @@ def exported(trial: Trial, result: Result, history: History | None) -> Trial:
     return msgspec.structs.replace(both, runtime="sim", link="tcp", restart="supervisor", actor_nodes=0, generators=0)
 
 
+SEEDS = 20
+"""Of the simulator, with which the schedule of a live run is replayed before it is said not to fail there."""
+
+
+def replays(trial: Trial, check: str, seeds: int = SEEDS, say: Callable[[str], None] = lambda text: None) -> Trial:
+    """An exported trial with the first seed under which it fails as the live one did; as it is where none does.
+
+    A schedule fixes which faults and operations there are and when, not how long each message and each sync takes: that
+    was the machine's in the live run, and is the seed's here.
+    """
+    for seed in range(trial.seed, trial.seed + seeds):
+        say(f"replaying the live schedule with seed {seed}")
+        again = msgspec.structs.replace(trial, seed=seed)
+        if run_against(again, check) is not None:
+            return again
+    return trial
+
+
 def shrink(
     trial: Trial,
     check: str,

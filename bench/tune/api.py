@@ -17,6 +17,7 @@ from ..sweep.runner import default_folder, stop_on_sigterm
 from ..sweep.store import alone
 from ..trial import Result
 from . import advice, search
+from .live import LiveResult, again_live
 from .log import Log
 from .measuring import Measuring
 from .outcome import FILE, ObjectiveNote, StudyResult, again, summarise, tried
@@ -38,6 +39,8 @@ class TuneOptions:
         jobs: trials at once.
         address: of a running Ray cluster.
         out: folder of the study; one that was begun is resumed.
+        live: trials a finalist and default to run live once the study is finished; 0 for none. Of a folder that holds
+            a finished study nothing else is run.
         dry_run: print what would be done, and run nothing.
         plain: plain lines even on a terminal.
     """
@@ -50,6 +53,7 @@ class TuneOptions:
     jobs: int | None = None
     address: str | None = None
     out: Path | None = None
+    live: int = 0
     dry_run: bool = False
     plain: bool | None = None
 
@@ -82,6 +86,10 @@ def resolve(study: Study, options: TuneOptions) -> Study:
     found.validate()
     if options.jobs is not None and options.jobs < 1:
         raise UsageError(f"jobs {options.jobs} is out of range: at least 1")
+    if options.live < 0:
+        raise UsageError(f"live {options.live} is out of range: at least 0")
+    if options.live and found.trial is None:
+        raise UsageError(f"the study {study.name} has a function, no trial: there is nothing to run live")
     return found
 
 
@@ -293,10 +301,21 @@ def execute(study: Study, options: TuneOptions, script: str = "") -> int:
     if options.dry_run:
         dry_run(study, options)
         return EXIT_VALID
-    result, folder = tune(study, options, script)
+    finished = _finished(study, options)
+    if finished is None:
+        result, folder = tune(study, options, script)
+    else:
+        result, folder = finished
     if not result.finished:
         print(f"stopped: {result.trials} trials are kept; to resume, run the same command with --out {folder}")
         return EXIT_INTERRUPTED
+    live = None
+    if options.live:
+        try:
+            live = _live(resolve(study, replace(options, out=folder, settings=())), result, folder, options)
+        except KeyboardInterrupt:
+            print(f"stopped: live trials are kept; to go on, run the same command with --out {folder}")
+            return EXIT_INTERRUPTED
     report = render(result, folder, folder / "report.html")
     print()
     for line in result.answer:
@@ -306,10 +325,31 @@ def execute(study: Study, options: TuneOptions, script: str = "") -> int:
     for figure in dict.fromkeys(each.figure for each in result.influences):
         ranked = [each for each in result.influences if each.figure == figure]
         print(f"{figure} depends on {', '.join(f'{each.parameter} ({each.share:.0%})' for each in ranked)}")
+    for line in live.answer if live is not None else ():
+        print(line)
     if result.violations:
         print(f"{result.violations} trials violated a safety property: bench replay {folder}/violations/FILE")
     print(f"report: {report}")
-    return exit_code(result)
+    return worst_exit([exit_code(result), EXIT_VIOLATION if live is not None and live.violations else EXIT_VALID])
+
+
+def _finished(study: Study, options: TuneOptions) -> tuple[StudyResult, Path] | None:
+    """The study of the folder, where only live trials are asked of it: a search is not repeated for their sake."""
+    if not options.live or options.out is None or (before := _before(study, options)) is None or not before.finished:
+        return None
+    asked = resolve(study, options)
+    if (asked.candidates, asked.confirm) != (before.candidates, before.confirm):
+        return None
+    return before, options.out
+
+
+def _live(study: Study, result: StudyResult, folder: Path, options: TuneOptions) -> LiveResult:
+    progress = make_progress(study, plain=options.plain)
+    try:
+        with alone(folder):
+            return again_live(study, result, folder, options.live, progress, address=options.address)
+    finally:
+        progress.close()
 
 
 def exit_code(result: StudyResult) -> int:

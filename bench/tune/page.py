@@ -11,6 +11,7 @@ from ..report.model import Cell, Column, Table
 from ..report.render import draw
 from ..sweep.grid import axis_title, show
 from .advice import spanned, text_of
+from .live import LiveResult
 from .log import read
 from .outcome import Estimate, Finalist, Kept, ObjectiveNote, StudyResult
 from .panels import panels
@@ -39,6 +40,8 @@ def render(result: StudyResult, folder: Path, out: Path) -> Path:
         question=result.question,
         answer=result.answer or ("The study has not ended yet.",),
         details=result.details,
+        live=() if (live := LiveResult.load(folder)) is None else live.answer,
+        live_rows=None if live is None else live_table(live, result),
         badges=_badges(result),
         comparisons=[each.text for each in result.comparisons],
         sources=[(each.name, each.source) for each in result.finalists if each.default and each.source],
@@ -88,6 +91,34 @@ def _constraint(kept: Kept) -> Cell:
     low, high = kept.share.bounds
     title = f"{kept.word}; {low:.1%} to {high:.1%} of trials, {kept.tolerated:.0%} tolerated"
     return Cell(text, kept.broken / kept.trials if kept.trials else 1.0, f"number {_LOOK[kept.word]}", title)
+
+
+def live_table(live: LiveResult, result: StudyResult) -> Table:
+    """Each objective of each finalist in both worlds."""
+    units = {note.name: note.unit for note in result.objectives}
+    table = Table(
+        [
+            Column("candidate", numeric=False),
+            Column("objective", numeric=False),
+            Column("simulated", "median of the fresh seeds"),
+            Column("live", "median"),
+            Column("inside", "live trials inside the middle 90% of the simulated ones"),
+            Column("", numeric=False),
+        ]
+    )
+    for row in live.rows:
+        simulated, lived = read(row.simulated), read(row.live)
+        table.rows.append(
+            [
+                Cell(row.finalist, row.finalist),
+                Cell(row.objective, row.objective),
+                Cell(text_of(simulated, units[row.objective]), min(simulated, 1e300), "number"),
+                Cell(text_of(lived, units[row.objective]), min(lived, 1e300), "number"),
+                Cell(f"{row.inside} of {row.trials}", row.inside, "number", f"Mann-Whitney p {row.p:.2g}"),
+                Cell("differs" if row.differs else "", int(row.differs)),
+            ]
+        )
+    return table
 
 
 def finalist_table(result: StudyResult) -> Table:
