@@ -253,6 +253,13 @@ def _orders(study: Study, result: StudyResult, rows: Sequence[Beside]) -> list[O
     return found
 
 
+def _too_few(inside: int, trials: int) -> bool:
+    """Whether all live trials together lie less often in the middle than simulated ones would (binomial test)."""
+    from scipy.stats import binomtest
+
+    return trials > 0 and bool(binomtest(inside, trials, MIDDLE[1] - MIDDLE[0], "less").pvalue < LEVEL)
+
+
 def _ratio(a: Number, b: Number) -> float:
     first, second = read(a), read(b)
     return first / second if second > 0 and math.isfinite(second) else math.nan
@@ -276,6 +283,8 @@ def _answer(
         ratios = [r for row in mine if math.isfinite(r := _ratio(row.live, row.simulated))]
         inside, of = sum(row.inside for row in mine), sum(row.trials for row in mine)
         text = f"{objective.name}: {inside} of {of} live trials lie in the middle 90% of the simulated ones"
+        if _too_few(inside, of):
+            text += ", fewer than chance would leave there, so real trials are not quite like the simulated ones"
         if ratios:
             text += f"; live medians are {min(ratios):.2f} to {max(ratios):.2f} times the simulated"
         if len(differ) == len(mine) > 2:
@@ -288,7 +297,7 @@ def _answer(
             ]
             lines.append(f"{text}. Live and simulation differ for {', '.join(shown)}.")
         else:
-            lines.append(f"{text}. They cannot be told apart for any.")
+            lines.append(f"{text}. No candidate's trials by themselves can be told apart.")
     if orders:
         other = [f"{o.default} in {o.objective}" for o in orders if not o.same]
         kept = len(orders) - len(other)

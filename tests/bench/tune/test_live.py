@@ -50,7 +50,10 @@ def test_where_the_worlds_agree_it_says_so(done: tuple[Study, StudyResult, Path]
     found = lived(done, 1.0)
     assert not any(row.differs for row in found.rows)
     assert all(order.same for order in found.orders) and found.orders
-    assert any(line.startswith("cost: ") and "cannot be told apart" in line for line in found.answer)
+    assert any(
+        line.startswith("cost: ") and "can be told apart" in line and "fewer than chance" not in line
+        for line in found.answer
+    )
     assert any("point the same way live." in line for line in found.answer)
 
 
@@ -60,6 +63,7 @@ def test_where_they_do_not_it_names_figure_and_candidates(done: tuple[Study, Stu
     assert all(row.inside == 0 for row in found.rows if row.objective == "cost")
     (line,) = [line for line in found.answer if line.startswith("cost: ")]
     assert "0 of " in line and "1.49 to 1.51 times the simulated" in line and "differ for every one" in line
+    assert "fewer than chance would leave there" in line
 
 
 def test_an_order_that_turns_around_is_named(done: tuple[Study, StudyResult, Path]) -> None:
