@@ -9,6 +9,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import msgspec
+
 from .faults.nemesis import GENERAL
 from .faults.spec import Nemesis
 from .mutation import find_mutant, load_family
@@ -53,6 +55,13 @@ def _nemesis(rng: Random) -> Nemesis:
     )
 
 
+def _operated(nemesis: Nemesis, seed: int) -> Nemesis:
+    """Every third seed has an operator, too, who adds and removes servers."""
+    if Random(f"{seed}/operated").random() >= 0.33:
+        return nemesis
+    return msgspec.structs.replace(nemesis, kinds=(*(nemesis.kinds or sorted(GENERAL["sim"])), "membership"))
+
+
 def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool = False, **changes: Any) -> Trial:
     """The trial of that seed.
 
@@ -85,7 +94,7 @@ def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool 
             fifo=rng.random() < 0.3,
         ),
         "workload": Workload(clients=rng.randint(3, 6), keys=rng.randint(2, 5), rate=float(rng.randint(50, 120))),
-        "nemesis": _nemesis(rng),
+        "nemesis": _operated(_nemesis(rng), seed) if family.reconfigures else _nemesis(rng),
         "service": ServiceTimes(
             fsync=min(rng.choice((20_000, 250_000, 4 * MS, 15 * MS)), int(scale / 10)),
             fsync_sigma=rng.choice((0.0, 1.2)),

@@ -102,6 +102,7 @@ class Family:
             connected although one server is cut off, wholly or one way.
         timescale: the shortest timeout, in seconds, of servers with these parameters: on a network whose delays come
             near it the protocol promises safety only.
+        reconfigures: whether the operator can add and remove servers while it runs.
         converged: why servers differ that should not, from their views, in a few words; empty if they do not. None for
             protocols whose servers need not become equal.
         converges: whether servers with these parameters become equal, all up and connected, without another operation.
@@ -125,6 +126,7 @@ class Family:
     tolerates: Callable[[int], int] = lambda n: (n - 1) // 2
     lives_partitioned: Callable[[Any], bool] = lambda config: True
     timescale: Callable[[Any], float] = lambda config: 0.15
+    reconfigures: bool = False
     converged: Callable[[Mapping[str, Any]], str] | None = None
     converges: Callable[[Any], bool] = lambda config: True
     opinions: Opinions | None = None

@@ -24,6 +24,7 @@ from .spec import (
     FullDisk,
     LoseDisk,
     LossyLink,
+    Membership,
     Nemesis,
     Partition,
     Pause,
@@ -92,7 +93,9 @@ MOST_ROLLED = 9
 class _Draw:
     """The random source of one schedule, with what its faults have used up."""
 
-    def __init__(self, seed: int, nemesis: Nemesis, duration: int, servers: Sequence[str], runtime: str) -> None:
+    def __init__(
+        self, seed: int, nemesis: Nemesis, duration: int, servers: Sequence[str], runtime: str, kinds: Sequence[str]
+    ) -> None:
         self.rng = Random(f"{seed}/nemesis")
         self.simulated = runtime == "sim"
         self.mean = nemesis.length
@@ -101,6 +104,11 @@ class _Draw:
         # at most a minority ever forgets, and nobody twice: more would break what no protocol promises
         self.names = sorted(servers)
         self.forgetful = self.rng.sample(self.names, largest_minority(len(servers)))
+        # Of those who stay members whatever happens, a majority must remember, and one must stay.
+        self.operator = Random(f"{seed}/operator")
+        some = self.operator.sample(self.names, self.operator.randint(1, max(1, len(servers) - 1)))
+        self.mobile = list(self.forgetful) if "lose-disk" in kinds else some[: len(servers) - 1]
+        self.away: list[str] = []
 
     def exponential(self, mean: float) -> int:
         return round(self.rng.expovariate(1.0) * mean / GRAIN) * GRAIN
@@ -199,6 +207,20 @@ def _drain(draw: _Draw, at: int) -> Fault:
     return DrainRestart(at=at, target=draw.one(), grace=grace, down=down)
 
 
+def _membership(draw: _Draw, at: int) -> Fault | None:
+    """The operator has the leader remove a server, or take one back. Some of these it is in no position to do."""
+    present = [server for server in draw.mobile if server not in draw.away]
+    if draw.away and (not present or draw.operator.random() < 0.5):
+        node = draw.operator.choice(draw.away)
+        draw.away.remove(node)
+        return Membership(at=at, target="leader", action="add", node=node)
+    if not present:
+        return None
+    node = draw.operator.choice(present)
+    draw.away.append(node)
+    return Membership(at=at, target="leader", action="remove", node=node)
+
+
 _MAKERS: dict[str, Callable[[_Draw, int], Fault | list[Fault] | None]] = {
     "crash": _crash,
     "crash-at-write": lambda draw, at: CrashAtWrite(at=at, down=draw.outage(at) if draw.rng.random() < 0.2 else BLINK),
@@ -206,6 +228,7 @@ _MAKERS: dict[str, Callable[[_Draw, int], Fault | list[Fault] | None]] = {
     "rolling-restart": _rolling_restart,
     "drain": _drain,
     "lose-disk": _lose_disk,
+    "membership": _membership,
     "pause": _pause,
     "stall": lambda draw, at: Stall(at=at, target=draw.one(), length=draw.outage(at)),
     "partition": _partition,
@@ -226,14 +249,15 @@ _MAKERS: dict[str, Callable[[_Draw, int], Fault | list[Fault] | None]] = {
 }
 
 KINDS: tuple[str, ...] = tuple(_MAKERS)
-"""What a nemesis can draw. ``zone-loss`` and ``membership`` name parts of one cluster: they are scheduled by hand."""
+"""What a nemesis can draw. ``membership`` is in no general set: few protocols change theirs. ``zone-loss`` names a part
+of one cluster: it is scheduled by hand."""
 
 
 def check_kinds(kinds: Sequence[str], runtime: str) -> None:
     """Raise :class:`UsageError` unless a nemesis can draw all these kinds in that runtime."""
     only_sim = [fault.__struct_config__.tag for fault in SIM_ONLY]
     for kind in kinds:
-        if kind in ("zone-loss", "membership"):
+        if kind == "zone-loss":
             raise UsageError(f"a nemesis cannot draw {kind}: schedule it with --fault")
         if kind not in _MAKERS:
             raise unknown_name("fault kind", kind, _MAKERS)
@@ -257,7 +281,7 @@ def generate(nemesis: Nemesis, seed: int, duration: int, servers: Sequence[str],
     check_kinds(nemesis.kinds, runtime)
     weights = dict.fromkeys(nemesis.kinds, 1.0) or GENERAL[runtime]
     choices = tuple(weights.items())
-    draw = _Draw(seed, nemesis, duration, servers, runtime)
+    draw = _Draw(seed, nemesis, duration, servers, runtime, tuple(weights))
     faults: list[Fault] = []
     at = nemesis.quiet // GRAIN * GRAIN
     while True:

@@ -43,6 +43,7 @@ class Injector:
         self._next = 0
         self._owner: dict[str, int] = {}  # who is down -> the fault that brought it down
         self.wiped: set[str] = set()
+        self.reconfigured = False  # an operator has asked for another membership
         self.over = False
         self.origin = 0
 
@@ -270,6 +271,7 @@ class Injector:
         request = AddServer(fault.node) if fault.action == "add" else RemoveServer(fault.node)
         for machine in machines:
             self.world.admin(machine, request)
+            self.reconfigured = True
         self._record(fault, machines, 0, lambda: None)
 
     # --- links -------------------------------------------------------------------------------------------------------

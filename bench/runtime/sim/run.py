@@ -244,7 +244,8 @@ class Simulation:
         injector.heal()
         promised = self.family.lives_partitioned(self.server_config) and self.trial.nodes >= 3
         wanted = self.trial.nemesis is not None if self.trial.split is None else self.trial.split
-        if wanted and promised and not injector.wiped:
+        # What is a majority of the servers need not be one of those who are members by now.
+        if wanted and promised and not injector.wiped and not injector.reconfigured:
             rng = Random(f"{self.trial.seed}/liveness")
             shapes: tuple[Literal["one-way", "isolate", "bridge"], ...] = ("one-way", "isolate", "bridge")
             shape = rng.choice(shapes)

@@ -18,6 +18,7 @@ family = Family(
     invariants=invariants,
     mutants=MUTANTS,
     leader=leads,
+    reconfigures=True,
     # Without PreVote a server that hears nobody deposes one leader after the other, by ever higher terms.
     lives_partitioned=lambda config: config.pre_vote and config.check_quorum,
     timescale=lambda config: config.election_timeout_s[0],
@@ -28,6 +29,11 @@ family = Family(
         {"pre_vote": False, "election_timeout_s": (0.02, 0.03)},
         {"max_entries": 1, "max_in_flight": 64},
         {"pre_vote": False, "max_entries": 2, "election_timeout_s": (0.08, 0.16), "operation_timeout_s": 0.4},
+        {"snapshot_entries": 20, "snapshot_trailing": 5, "snapshot_chunk": 150, "membership_change": "single"},
+        {"snapshot_entries": 5, "snapshot_trailing": 0, "max_entries": 4, "reads": "lease"},
+        {"reads": "lease", "sticky": True, "pre_vote": False, "membership_change": "single"},
+        {"reads": "follower", "snapshot_entries": 40, "snapshot_trailing": 10, "membership_change": "single"},
+        {"pre_vote": False, "membership_change": "single", "election_timeout_s": (0.02, 0.03), "snapshot_entries": 50},
     ),
 )
 

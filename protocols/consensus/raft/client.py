@@ -55,6 +55,8 @@ class Client(Node):
         self.alarm = NEVER  # when the timer rings
         self.idle: list[tuple[str, int]] = []  # sessions without an operation under way, and their last numbers
         self.next_server = ctx.rng.randrange(len(self.servers))
+        # Asked to read, where any server may answer: one each, so that all of them share the load.
+        self.reader = self.servers[self.next_server] if self.config.reads == "follower" else ""
         self.retry = round(self.config.retry_s * SECOND)
         self.backoff = round(self.config.backoff_s * SECOND)
         self.patience = round(self.config.operation_timeout_s * SECOND)
@@ -64,11 +66,12 @@ class Client(Node):
     @on_request(Read, Write, Cas)
     def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
         """Send it to the leader, as far as known."""
-        session, sequence = ("", 0) if type(request) is Read else self._session(ctx)
+        read = type(request) is Read
+        session, sequence = ("", 0) if read else self._session(ctx)
         now = ctx.monotonic()
         message = ClientRequest(operation, session, sequence, request)
         pending = self.pending[operation] = Pending(message, now + self.patience)
-        self._try(ctx, operation, pending, self.leader, now)
+        self._try(ctx, operation, pending, self.reader if read and self.reader else self.leader, now)
 
     def _session(self, ctx: Context) -> tuple[str, int]:
         """An idle session with its next sequence number; a random id keeps two lives of this client apart."""
@@ -108,7 +111,8 @@ class Client(Node):
         pending = self.pending.pop(message.operation, None)
         if pending is None:
             return
-        self.leader = source
+        if pending.message.session or not self.reader:
+            self.leader = source
         if pending.message.session:
             self.idle.append((pending.message.session, pending.message.sequence))
         ctx.reply(message.operation, Ok(message.result))

@@ -1,4 +1,4 @@
-"""Raft's five safety properties (figure 3 of the paper), checked on global state after every turn.
+"""Raft's five safety properties (figure 3 of the paper) and that of its snapshots, checked on global state every turn.
 
 Each check keeps what it has seen, so that a step costs about the same however long the logs are. Logs are compared in
 full only where they may have been rewritten: when one shrank, and after a restart.
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...family import Invariant
-from .messages import Entry
+from ...statemachine import KeyValue
+from .messages import Entry, Snapshot
 
 if TYPE_CHECKING:
-    from .server import View
+    from .core import View
 
 
 class ElectionSafety:
@@ -38,12 +39,12 @@ class ElectionSafety:
 
 
 class LeaderAppendOnly:
-    """A leader never overwrites or deletes entries in its log; it only appends."""
+    """A leader never overwrites or deletes entries in its log; it only appends, and compacts what is committed."""
 
     name = "leader_append_only"
 
     def __init__(self) -> None:
-        self.led: dict[str, tuple[int, int, Entry | None]] = {}  # node -> (term, length, last entry)
+        self.led: dict[str, tuple[int, int, Entry | None]] = {}  # node -> (term, last index, last entry)
 
     def restarted(self, node: str) -> None:
         """A new life is not the leader of the old one's term."""
@@ -54,17 +55,20 @@ class LeaderAppendOnly:
         if view.role != "leader":
             self.led.pop(node, None)
             return None
-        log = view.log
+        log, base = view.log, view.base
+        end = base + len(log)
+        if base > view.commit:
+            return f"{node}, leader of term {view.term}, compacted up to {base}, beyond its commit index {view.commit}"
         before = self.led.get(node)
         if before is not None and before[0] == view.term:
-            _, length, last = before
-            if len(log) < length:
-                return f"{node}, leader of term {view.term}, shortened its log from {length} to {len(log)} entries"
-            if length and log[length - 1] is not last and log[length - 1] != last:
-                return f"{node}, leader of term {view.term}, replaced its entry {length}"
-            if len(log) == length:
+            _, index, last = before
+            if end < index:
+                return f"{node}, leader of term {view.term}, shortened its log from {index} to {end} entries"
+            if index > base and log[index - base - 1] is not last and log[index - base - 1] != last:
+                return f"{node}, leader of term {view.term}, replaced its entry {index}"
+            if end == index:
                 return None
-        self.led[node] = (view.term, len(log), log[-1] if log else None)
+        self.led[node] = (view.term, end, log[-1] if log else None)
         return None
 
 
@@ -79,7 +83,7 @@ class LogMatching:
 
     def __init__(self) -> None:
         self.known: dict[tuple[int, int], tuple[Entry, int]] = {}
-        self.seen: dict[str, list[Entry]] = {}
+        self.seen: dict[str, tuple[int, list[Entry]]] = {}  # node -> (base, entries) at the last look
 
     def restarted(self, node: str) -> None:
         """Look at the whole log again: the disk may have returned another one."""
@@ -88,7 +92,12 @@ class LogMatching:
     def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
         """Look at the entries that are new since the last step of this node."""
         log = view.log
-        seen = self.seen.setdefault(node, [])
+        before = self.seen.get(node)
+        if before is None or before[0] != view.base:
+            seen = self._compacted(view, before)
+            self.seen[node] = (view.base, seen)
+        else:
+            seen = before[1]
         length = len(seen)
         if len(log) == length and (not length or log[-1] is seen[-1]):
             return None
@@ -100,16 +109,22 @@ class LogMatching:
             del seen[start:]
         for position in range(start, len(log)):
             entry = log[position]
-            previous = log[position - 1].term if position else 0
-            key = (position + 1, entry.term)
-            known = self.known.setdefault(key, (entry, previous))
+            previous = log[position - 1].term if position else view.base_term
+            index = view.base + position + 1
+            known = self.known.setdefault((index, entry.term), (entry, previous))
             if known[1] != previous or (known[0] is not entry and known[0] != entry):
                 return (
-                    f"entry {position + 1} of term {entry.term} is {entry.command} after term {previous} at {node}, "
+                    f"entry {index} of term {entry.term} is {entry.command} after term {previous} at {node}, "
                     f"elsewhere {known[0].command} after term {known[1]}"
                 )
             seen.append(entry)
         return None
+
+    def _compacted(self, view: View, before: tuple[int, list[Entry]] | None) -> list[Entry]:
+        """What was seen of the log that is left; nothing where it began anew."""
+        if before is None or not before[0] < view.base <= before[0] + len(before[1]):
+            return []
+        return before[1][view.base - before[0] :]
 
 
 class StateMachineSafety:
@@ -122,20 +137,26 @@ class StateMachineSafety:
         self.checked: dict[str, int] = {}
 
     def restarted(self, node: str) -> None:
-        """Its state machine starts again from nothing."""
+        """Its state machine starts again from its snapshot."""
         self.checked.pop(node, None)
 
     def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
-        """Compare what was committed since the last step with what anyone committed before."""
-        done = self.checked.get(node, 0)
+        """Compare what was committed since the last step with what anyone committed before.
+
+        What is gone from a log was compared when it was committed, here or at whoever sent the snapshot; the snapshot
+        itself is :class:`SnapshotSafety`'s.
+        """
+        done = max(self.checked.get(node, 0), view.base)
         commit = view.commit
-        if commit == done:
+        if commit <= done:
             return None
-        committed, log = self.committed, view.log
-        if commit > len(log):
-            return f"{node} says that entry {commit} is committed, but its log ends at {len(log)}"
+        committed, log, base = self.committed, view.log, view.base
+        if commit > base + len(log):
+            return f"{node} says that entry {commit} is committed, but its log ends at {base + len(log)}"
+        if done > len(committed):
+            return f"{node} has a snapshot of {done} entries, of which nobody has committed the last"
         for position in range(done, commit):
-            entry = log[position]
+            entry = log[position - base]
             if position == len(committed):
                 committed.append(entry)
             elif committed[position] is not entry and committed[position] != entry:
@@ -144,6 +165,50 @@ class StateMachineSafety:
                     f"{committed[position].command} of term {committed[position].term} was applied before"
                 )
         self.checked[node] = commit
+        return None
+
+
+class SnapshotSafety:
+    """A snapshot is the state after the committed entries it stands for: data, sessions, membership, term."""
+
+    name = "snapshot_safety"
+
+    def __init__(self, committed: list[Entry]) -> None:
+        self.committed = committed
+        self.seen: dict[str, Snapshot] = {}
+
+    def restarted(self, node: str) -> None:
+        """Judge what the disk returned."""
+        self.seen.pop(node, None)
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Execute what the snapshot replaces, and compare."""
+        snapshot = view.snapshot
+        if snapshot is None:
+            if view.base:
+                return f"{node} has no snapshot, and its log begins after entry {view.base}"
+            return None
+        if self.seen.get(node) is snapshot:
+            return None
+        self.seen[node] = snapshot
+        index, committed = snapshot.index, self.committed
+        if view.base > index:
+            return f"{node} lacks the entries from {index + 1} to {view.base}: in neither its snapshot nor its log"
+        if index > len(committed):
+            return f"{node} has a snapshot of {index} entries, of which nobody has committed the last"
+        expected, found = KeyValue(), KeyValue()
+        for entry in committed[:index]:
+            expected.apply(entry.command)
+        found.restore(snapshot.state)
+        if found.data != expected.data:
+            return f"{node}'s snapshot at {index} has other data than the {index} committed entries make"
+        if found.sessions != expected.sessions:
+            return f"{node}'s snapshot at {index} has other sessions than the {index} committed entries make"
+        if snapshot.term != committed[index - 1].term:
+            return f"{node}'s snapshot at {index} has term {snapshot.term}, its last entry {committed[index - 1].term}"
+        changes = [entry.members for entry in committed[:index] if entry.members is not None]
+        if changes and snapshot.members != changes[-1]:
+            return f"{node}'s snapshot at {index} has members {snapshot.members}, committed were {changes[-1]}"
         return None
 
 
@@ -187,7 +252,9 @@ class LeaderCompleteness:
         return None
 
     def _has(self, view: View, position: int) -> bool:
-        return position < len(view.log) and view.log[position] == self.committed[position]
+        """Below its log's base it has it in its snapshot, which :class:`SnapshotSafety` judges."""
+        place = position - view.base
+        return place < 0 or (place < len(view.log) and view.log[place] == self.committed[position])
 
 
 def invariants() -> list[Invariant]:
@@ -198,5 +265,6 @@ def invariants() -> list[Invariant]:
         LeaderAppendOnly(),
         LogMatching(),
         StateMachineSafety(committed),
+        SnapshotSafety(committed),
         LeaderCompleteness(committed),
     ]

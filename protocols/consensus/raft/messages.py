@@ -1,4 +1,4 @@
-"""Raft's messages (figure 2 of the paper) and what a server keeps on disk."""
+"""Raft's messages (figure 2 of the paper; dissertation, chapters 3 to 6) and what a server keeps on disk."""
 
 from __future__ import annotations
 
@@ -7,12 +7,26 @@ import msgspec
 from ...requests import Cas, Read, Write
 from ...statemachine import Command
 
+# --- on disk ---------------------------------------------------------------------------------------------------------
+
+
+class Members(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Who decides. While there are ``outgoing`` voters too, decisions take a majority of both (section 4.3)."""
+
+    voters: tuple[str, ...]
+    outgoing: tuple[str, ...] = ()
+
+    def everybody(self) -> tuple[str, ...]:
+        """The servers of both sets, each once."""
+        return (*self.voters, *(server for server in self.outgoing if server not in self.voters))
+
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One log entry: the term in which a leader created it, and the command."""
+    """One log entry: the term in which a leader created it, and the command; or, with no command, a new membership."""
 
     term: int
     command: Command
+    members: Members | None = None
 
 
 class HardState(msgspec.Struct, frozen=True, array_like=True):
@@ -22,13 +36,37 @@ class HardState(msgspec.Struct, frozen=True, array_like=True):
     voted_for: str
 
 
+class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The state machine after entry ``index``, of ``term``, and the membership there (figure 5.1)."""
+
+    index: int
+    term: int
+    members: Members
+    state: bytes
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The entry just before the log's first: what the consistency check compares when all before it is gone."""
+
+    index: int
+    term: int
+
+
+# --- elections -------------------------------------------------------------------------------------------------------
+
+
 class RequestVote(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """A candidate (the sender) asks for a vote in ``term``; with ``pre``, whether it would get one (section 9.6)."""
+    """A candidate (the sender) asks for a vote in ``term``.
+
+    With ``pre`` it asks whether it would get one (section 9.6); with ``transfer`` the leader has told it to stand, so
+    that there is a leader is no reason to refuse (section 4.2.3).
+    """
 
     term: int
     last_index: int
     last_term: int
     pre: bool
+    transfer: bool = False
 
 
 class Vote(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -37,6 +75,15 @@ class Vote(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     term: int
     granted: bool
     pre: bool
+
+
+class TimeoutNow(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The leader (the sender) of ``term`` hands its leadership over: stand for election at once (section 3.10)."""
+
+    term: int
+
+
+# --- replication -----------------------------------------------------------------------------------------------------
 
 
 class AppendEntries(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -67,6 +114,52 @@ class Appended(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False)
     match: int
     conflict_term: int
     round: int
+
+
+class InstallSnapshot(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A piece of the leader's snapshot up to ``index``, for who lacks entries that are gone (figure 5.3).
+
+    ``data`` begins at byte ``offset``; ``done`` marks the last piece. A piece without data asks how far the last ones
+    got, and is a heartbeat.
+    """
+
+    term: int
+    index: int
+    last_term: int
+    members: Members
+    offset: int
+    data: bytes
+    done: bool
+    round: int
+
+
+class SnapshotStored(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The answer: of the snapshot up to ``index`` we have the first ``offset`` bytes. The last piece is answered by
+    ``Appended`` instead."""
+
+    term: int
+    index: int
+    offset: int
+    round: int
+
+
+# --- reads at followers (section 6.4) --------------------------------------------------------------------------------
+
+
+class ReadIndex(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A follower asks the leader from which index on its state answers the reads it calls ``number``."""
+
+    number: int
+
+
+class ReadAt(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The answer: those reads may be served by whoever has applied ``index``."""
+
+    number: int
+    index: int
+
+
+# --- clients ---------------------------------------------------------------------------------------------------------
 
 
 class ClientRequest(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):

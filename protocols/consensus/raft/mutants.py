@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from ...family import Mutant
 
-MUTANTS: tuple[Mutant, ...] = (
+_SMALL = {"snapshot_entries": 5, "snapshot_trailing": 0, "snapshot_chunk": 150}
+"""Snapshots all the time, in several pieces."""
+_SINGLE = {"membership_change": "single"}
+_JOINT = {"membership_change": "joint"}
+
+CORE: tuple[Mutant, ...] = (
     Mutant(
         name="vote-not-persisted",
         why="A voter that crashes forgets its vote and gives another in the same term: two leaders (figure 2).",
-        file="server",
+        file="election",
         edits=(
             (
                 "            self.voted_for = source\n            self._save(ctx)\n",
@@ -21,7 +26,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="term-not-persisted",
         why="After a crash a server starts again at term 0, and votes anew in terms it has voted in (figure 2).",
-        file="server",
+        file="core",
         edits=(("HardState(self.term, self.voted_for))", "HardState(0, self.voted_for))"),),
         caught_by=("election_safety",),
         seed=2,
@@ -29,7 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="double-vote",
         why="A server grants its vote to whoever asks, however often, in one term (section 3.4).",
-        file="server",
+        file="election",
         edits=(('            and self.voted_for in ("", source)\n', ""),),
         caught_by=("election_safety",),
         seed=3,
@@ -37,7 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="stale-votes-counted",
         why="A candidate counts votes that were cast for it in an earlier term (section 3.4).",
-        file="server",
+        file="election",
         edits=(
             (
                 "if message.granted and self.role == CANDIDATE and message.term == self.term:",
@@ -50,10 +55,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="old-term-committed-by-counting",
         why="An entry of an older term is committed because a majority has it: figure 8 (section 3.6.2).",
-        file="server",
+        file="replication",
         edits=(
             (
-                "if index > self.commit and self.log[index - 1].term == self.term:",
+                "if index > self.commit and self.log.term(index) == self.term:",
                 "if index > self.commit:",
             ),
         ),
@@ -72,44 +77,38 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="commit-beyond-match",
         why="A follower commits its own entries up to the leader's commit index, whether they match or not (figure 2).",
-        file="server",
-        edits=(("min(message.commit, match))", "min(message.commit, len(self.log)))"),),
+        file="replication",
+        edits=(("min(message.commit, match))", "min(message.commit, log.last))"),),
         caught_by=("state_machine_safety",),
         seed=15,
     ),
     Mutant(
         name="truncates-matching-entries",
         why="A follower cuts its log at any AppendEntries, so that a late one undoes what it has acknowledged (3.5).",
-        file="server",
-        edits=(("if self.log[index - 1].term != entry.term:", "if index > 0:"),),
+        file="replication",
+        edits=(("if log.term(index) != entry.term:", "if index > 0:"),),
         caught_by=("leader_completeness", "state_machine_safety"),
         seed=11,
     ),
     Mutant(
         name="no-consistency-check",
         why="A follower appends without comparing the entry just before (section 3.5).",
-        file="server",
-        edits=(("if prev and self.log[prev - 1].term != message.prev_term:", "if prev < 0:"),),
+        file="replication",
+        edits=(("if prev >= log.base and log.term(prev) != message.prev_term:", "if prev < 0:"),),
         caught_by=("log_matching",),
     ),
     Mutant(
         name="stale-read-by-deposed-leader",
         why="A leader answers reads without asking a majority whether it still leads (section 6.4).",
-        file="server",
-        edits=(
-            (
-                "            self.reads.append((self.round + 1, self.commit, source, message))\n"
-                "            ctx.at_batch_end()\n",
-                "            ctx.send(source, Done(message.operation, self.machine.data.get(request.key)))\n",
-            ),
-        ),
+        file="reads",
+        edits=(("            if self._leased(ctx):\n", "            if self.role == LEADER:\n"),),
         caught_by=("linearizable",),
         seed=1,
     ),
     Mutant(
         name="read-before-own-commit",
         why="A new leader answers reads before it has committed an entry of its term, behind its predecessor (6.4).",
-        file="server",
+        file="reads",
         edits=(("if not self.term_committed or not self.reads:", "if not self.reads:"),),
         caught_by=("linearizable",),
         seed=1,
@@ -117,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="sessions-not-replicated",
         why="Only the leader remembers which commands ran; after a failover a retry runs twice (section 6.3).",
-        file="server",
+        file="core",
         edits=(
             (
                 "            client = self.waiting.pop(self.applied, None)\n",
@@ -132,7 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="acknowledged-before-fsync",
         why="A follower acknowledges entries that are not on its disk yet (figure 2: respond after updating storage).",
-        file="server",
+        file="replication",
         edits=(
             (
                 "ctx.send(source, Appended(self.term, True, prev, match, 0, message.round))",
@@ -145,8 +144,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="leader-counts-unsynced",
         why="A leader that sends before its own write is durable counts itself all the same (section 10.2.1).",
-        file="server",
-        edits=(("quorum_index([self.durable_index,", "quorum_index([len(self.log),"),),
+        file="replication",
+        edits=(
+            (
+                "        index = agreed(self.matches, self.log.members)\n",
+                "        self.matches[ctx.id] = self.log.last\n"
+                "        index = agreed(self.matches, self.log.members)\n",
+            ),
+        ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
         seed=42,
     ),
@@ -195,7 +200,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="corrupt-disk-trusted",
         why="A server whose disk is corrupt goes on with what is left, as if it had promised no more (section 3.8).",
-        file="server",
+        file="core",
         edits=(("if durable.lost or durable.corrupt or", "if durable.lost or"),),
         caught_by=("leader_completeness",),
         seed=198,
@@ -203,9 +208,218 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="prevote-without-checkquorum",
         why="A leader that hears nobody but is heard by all goes on for ever, and PreVote keeps others from standing.",
-        file="server",
-        edits=(("if self.config.check_quorum and alive < majority(self.size):", "if alive < 1:"),),
+        file="replication",
+        edits=(("if self.config.check_quorum and not decides(alive, self.log.members):", "if not alive:"),),
         caught_by=("liveness",),
         seed=22,
     ),
 )
+
+MEMBERSHIP: tuple[Mutant, ...] = (
+    Mutant(
+        name="single-change-without-fix",
+        why="A new leader changes the membership before it has committed an entry of its term (correction to 4.1).",
+        file="membership",
+        edits=(("if not self.term_committed or self.log.changed_at > self.commit:", "if False:"),),
+        caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable"),
+        params=_SINGLE,
+    ),
+    Mutant(
+        name="change-before-last-committed",
+        why="A leader begins a change while the one before is not committed: majorities two steps apart (4.1).",
+        file="membership",
+        edits=(("if not self.term_committed or self.log.changed_at > self.commit:", "if not self.term_committed:"),),
+        caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable"),
+        params=_SINGLE,
+    ),
+    Mutant(
+        name="joint-commit-by-one-majority",
+        why="During joint consensus a majority of the new members commits alone (section 4.3).",
+        file="quorum",
+        edits=(
+            (
+                "index = min(index, quorum_index([reached.get(server, 0) for server in outgoing], len(outgoing)))",
+                "pass",
+            ),
+        ),
+        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        params=_JOINT,
+    ),
+    Mutant(
+        name="joint-election-by-one-majority",
+        why="During joint consensus a majority of the new members elects alone (section 4.3).",
+        file="quorum",
+        edits=(("for group in (members.voters, members.outgoing):", "for group in (members.voters,):"),),
+        caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable"),
+        params=_JOINT,
+    ),
+    Mutant(
+        name="learner-counted-in-quorum",
+        why="Who does not vote helps to commit: a learner, or a leader that removes itself (4.2.1, 4.2.2).",
+        file="quorum",
+        edits=(
+            (
+                "    index = quorum_index([reached.get(server, 0) for server in voters], len(voters))\n",
+                "    most = sorted([*reached.values(), *(0 for _ in voters)])\n"
+                "    index = most[-majority(len(voters))]\n",
+            ),
+        ),
+        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+    ),
+    Mutant(
+        name="membership-survives-truncation",
+        why="A server that cuts a change of membership off its log goes on deciding by it (section 4.1).",
+        file="log",
+        edits=(("while len(self.changes) > 1 and self.changes[-1][0] >= index:", "while False:"),),
+        caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable", "liveness"),
+        params=_SINGLE,
+    ),
+    Mutant(
+        name="transfer-without-log-check",
+        why="The heir need not have all entries, and leads because it was told to, without a vote (section 3.10).",
+        file="election",
+        edits=(
+            ("if self.matches.get(self.heir, 0) == self.log.last:", "if self.heir:"),
+            (
+                "            self._stand(ctx, transfer=True)\n",
+                "            self.term += 1\n            self._won(ctx)\n",
+            ),
+        ),
+        caught_by=("election_safety", "leader_completeness"),
+    ),
+)
+
+SNAPSHOTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="snapshot-drops-sessions",
+        why="Who takes a snapshot over forgets which commands ran, and runs a retry again (section 5.3, 6.3).",
+        file="snapshots",
+        edits=(
+            (
+                "        self.machine.restore(state)\n",
+                "        self.machine.restore(state)\n        self.machine.sessions = {}\n",
+            ),
+        ),
+        caught_by=("linearizable", "snapshot_safety"),
+        params=_SMALL,
+    ),
+    Mutant(
+        name="snapshot-over-newer-log",
+        why="A follower drops its whole log for a snapshot that is a prefix of it, acknowledged entries too (5.3).",
+        file="snapshots",
+        edits=(("if message.index <= log.last and log.term(message.index) == message.last_term:", "if not log:"),),
+        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        params=_SMALL,
+    ),
+    Mutant(
+        name="old-snapshot-installed",
+        why="A late message takes a follower back to a state behind what it has applied and acknowledged (5.3).",
+        file="snapshots",
+        edits=(("if message.index <= self.commit:  #", "if message.index < 0:  #"),),
+        caught_by=("leader_completeness", "state_machine_safety", "snapshot_safety", "linearizable"),
+        params=_SMALL,
+    ),
+    Mutant(
+        name="snapshot-of-the-uncommitted",
+        why="A snapshot is labelled with the end of the log, not with what it holds (section 5.1).",
+        file="snapshots",
+        edits=(("log, index = self.log, self.applied\n", "log, index = self.log, self.log.last\n"),),
+        caught_by=("snapshot_safety", "state_machine_safety", "leader_append_only"),
+        params=_SMALL,
+    ),
+    Mutant(
+        name="snapshot-pieces-unordered",
+        why="A follower puts the pieces of a snapshot together as they come, whatever their offset (figure 5.3).",
+        file="snapshots",
+        edits=(("if message.data and message.offset == have:", "if message.data:"),),
+        caught_by=("no_handler_crash", "snapshot_safety"),
+        params=_SMALL,
+    ),
+    Mutant(
+        name="snapshots-mixed",
+        why="Pieces of two snapshots are put together, because only their offsets are compared (figure 5.3).",
+        file="snapshots",
+        edits=(("            self.pieces = []\n        self.incoming", "            pass\n        self.incoming"),),
+        caught_by=("no_handler_crash", "snapshot_safety"),
+        params=_SMALL,
+    ),
+    Mutant(
+        name="compaction-forgotten-on-disk",
+        why="Where the log begins is not persisted: after a restart its entries have other indices (section 5.1).",
+        file="snapshots",
+        edits=(('        ctx.persist("base", Position(self.log.base, self.log.base_term))\n', ""),),
+        caught_by=("log_matching", "state_machine_safety", "snapshot_safety", "no_handler_crash"),
+        params=_SMALL,
+    ),
+)
+
+READS: tuple[Mutant, ...] = (
+    Mutant(
+        name="lease-outlives-promise",
+        why="A leader's lease lasts longer than the shortest time its voters wait (section 6.4.1).",
+        file="reads",
+        edits=(("lease(self.low,", "lease(2 * self.high,"),),
+        caught_by=("linearizable",),
+        params={"reads": "lease"},
+    ),
+    Mutant(
+        name="lease-forgotten-in-crash",
+        why="A server that restarts votes at once, though its former life promised a leader to wait (6.4.1).",
+        file="core",
+        edits=(("self.heard_at = ctx.monotonic() if self.config.bound else -(1 << 62)", "self.heard_at = -(1 << 62)"),),
+        caught_by=("linearizable",),
+        params={"reads": "lease", "pre_vote": False},
+    ),
+    Mutant(
+        name="lease-kept-while-handing-over",
+        why="A leader reads by its lease after it has told another to stand, who asks nobody to wait (3.10, 6.4.1).",
+        file="election",
+        edits=(("            self.leasable = False", "            pass"),),
+        caught_by=("linearizable",),
+        params={"reads": "lease"},
+    ),
+    Mutant(
+        name="lease-not-kept-by-voters",
+        why="Voters elect another leader while they have promised one that they would not (sections 4.2.3, 6.4.1).",
+        file="election",
+        edits=(("if self.config.bound and not message.transfer and self._has_leader(ctx):", "if False:"),),
+        caught_by=("linearizable",),
+        params={"reads": "lease", "pre_vote": False},
+    ),
+    Mutant(
+        name="follower-read-unconfirmed",
+        why="A follower answers from its own state, however old that is, without asking the leader (section 6.4).",
+        file="reads",
+        edits=(
+            (
+                "            self.asking.setdefault(self.batch, []).append((source, message))\n",
+                "            self._answer(ctx, source, message)\n",
+            ),
+        ),
+        caught_by=("linearizable",),
+        params={"reads": "follower"},
+    ),
+    Mutant(
+        name="follower-read-before-applied",
+        why="A follower answers as soon as it knows the index, before it has applied that much (section 6.4).",
+        file="reads",
+        edits=(
+            (
+                "            index, client, request = each\n            if index <= self.applied:",
+                "            index, client, request = each\n            if index:",
+            ),
+        ),
+        caught_by=("linearizable",),
+        params={"reads": "follower"},
+    ),
+    Mutant(
+        name="follower-read-joins-late",
+        why="A read that comes after the leader was asked is answered with those before: its index is too old (6.4).",
+        file="reads",
+        edits=(("        self.batch += 1\n", ""),),
+        caught_by=("linearizable",),
+        params={"reads": "follower"},
+    ),
+)
+
+MUTANTS = CORE + MEMBERSHIP + SNAPSHOTS + READS

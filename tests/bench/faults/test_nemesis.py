@@ -174,7 +174,6 @@ def test_large_clusters_are_not_restarted_one_by_one():
     [
         (("crsh",), "sim", "unknown fault kind 'crsh': did you mean 'crash'?"),
         (("zone-loss",), "sim", "a nemesis cannot draw zone-loss: schedule it with --fault"),
-        (("membership",), "sim", "a nemesis cannot draw membership: schedule it with --fault"),
         (("stall",), "ray", "fault kind 'stall' exists in the simulator only: use --runtime sim"),
     ],
 )

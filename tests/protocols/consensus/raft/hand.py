@@ -74,7 +74,7 @@ def leader(*terms: int, term: int = 0, config: RaftConfig = PLAIN, size: int = 3
 def ack(rig: Rig, peer: str, match: int | None = None, round: int | None = None) -> Sent:
     """``peer`` acknowledges up to ``match`` (default: all), for the round (default: the latest)."""
     node = rig.node
-    match = len(node.log) if match is None else match
+    match = node.log.last if match is None else match
     return rig.receive(peer, Appended(node.term, True, 0, match, 0, node.round if round is None else round))
 
 
@@ -157,4 +157,4 @@ class Cluster:
         self.lose_mail()
 
     def terms(self, name: str) -> list[int]:
-        return [each.term for each in self.rigs[name].node.log]
+        return [each.term for each in self.rigs[name].node.log.entries]

@@ -14,7 +14,7 @@ from .hand import PLAIN, Cluster, ack, candidate, entries, entry, follower, lead
 
 
 def terms(rig: object) -> list[int]:
-    return [each.term for each in rig.node.log]  # type: ignore[attr-defined]
+    return [each.term for each in rig.node.log.entries]  # type: ignore[attr-defined]
 
 
 # --- section 5.3: the leader -----------------------------------------------------------------------------------------
@@ -24,11 +24,11 @@ def test_a_new_leader_appends_an_empty_entry_of_its_term() -> None:
     """Dissertation 6.4: only an entry of its own term lets it learn what is committed."""
     rig = candidate(1, 1)
     out = rig.receive("n2", Vote(2, True, False))
-    assert rig.node.log[-1].command is NOOP
+    assert rig.node.log.entries[-1].command is NOOP
     assert terms(rig) == [1, 1, 2]
     for _, message in of(AppendEntries, out):
         assert (message.term, message.prev_index, message.prev_term) == (2, 2, 1)
-        assert message.entries == (rig.node.log[2],)
+        assert message.entries == (rig.node.log.entries[2],)
 
 
 def test_requests_that_arrive_together_share_one_message_a_follower() -> None:
@@ -300,7 +300,7 @@ def test_figure_8_an_old_entry_on_a_majority_is_not_committed() -> None:
     term = s1.node.term
     assert cluster.terms("n1") == [1, 2, term]
     # S3 gets the entry of term 2, and not yet the one of term 4
-    cluster["n3"].receive("n1", AppendEntries(term, 1, 1, (s1.node.log[1],), 0, 1))
+    cluster["n3"].receive("n1", AppendEntries(term, 1, 1, (s1.node.log.entries[1],), 0, 1))
     cluster.lose_mail()
     ack(s1, "n2", match=2)
     ack(s1, "n3", match=2)
@@ -354,7 +354,7 @@ def _read(operation: int) -> object:
 def test_others_send_clients_to_the_leader_if_they_know_one(known: bool, hint: str) -> None:
     rig = follower(1) if known else server()
     assert rig.receive("c1", write(7)) == [("c1", Refused(7, hint))]
-    assert len(rig.node.log) == int(known), "and take nothing up"
+    assert rig.node.log.last == int(known), "and take nothing up"
 
 
 def test_late_answers_to_a_former_leader_change_nothing() -> None:
