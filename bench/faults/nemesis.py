@@ -207,8 +207,16 @@ def _drain(draw: _Draw, at: int) -> Fault:
     return DrainRestart(at=at, target=draw.one(), grace=grace, down=down)
 
 
-def _membership(draw: _Draw, at: int) -> Fault | None:
-    """The operator has the leader remove a server, or take one back. Some of these it is in no position to do."""
+def _membership(draw: _Draw, at: int) -> list[Fault]:
+    """The operator has the leader remove servers, and take others back: one, or several together.
+
+    It does not look whether the last change is through, nor whether there is a leader: some of this comes to nothing.
+    """
+    changes = [_change(draw, at + place * GRAIN) for place in range(draw.operator.choice((1, 1, 2, 3, 4)))]
+    return [change for change in changes if change is not None]
+
+
+def _change(draw: _Draw, at: int) -> Fault | None:
     present = [server for server in draw.mobile if server not in draw.away]
     if draw.away and (not present or draw.operator.random() < 0.5):
         node = draw.operator.choice(draw.away)

@@ -32,6 +32,7 @@ class Pending(msgspec.Struct, gc=False):
     deadline: int
     due: int = NEVER
     server: str = ""
+    sent: int = 0
     hinted: bool = False
     """Following a hint; the next one waits, for two servers may name each other."""
     retries: int = 0
@@ -55,8 +56,11 @@ class Client(Node):
         self.alarm = NEVER  # when the timer rings
         self.idle: list[tuple[str, int]] = []  # sessions without an operation under way, and their last numbers
         self.next_server = ctx.rng.randrange(len(self.servers))
-        # Asked to read, where any server may answer: one each, so that all of them share the load.
-        self.reader = self.servers[self.next_server] if self.config.reads == "follower" else ""
+        # Where any server may answer a read: how long each took last, in ns. Untried ones come first, then the nearest.
+        self.took: dict[str, int] | None = None
+        if self.config.reads == "follower":
+            first = self.next_server
+            self.took = dict.fromkeys((*self.servers[first:], *self.servers[:first]), 0)
         self.retry = round(self.config.retry_s * SECOND)
         self.backoff = round(self.config.backoff_s * SECOND)
         self.patience = round(self.config.operation_timeout_s * SECOND)
@@ -71,7 +75,10 @@ class Client(Node):
         now = ctx.monotonic()
         message = ClientRequest(operation, session, sequence, request)
         pending = self.pending[operation] = Pending(message, now + self.patience)
-        self._try(ctx, operation, pending, self.reader if read and self.reader else self.leader, now)
+        self._try(ctx, operation, pending, self._nearest() if read else self.leader, now)
+
+    def _nearest(self) -> str:
+        return min(self.took, key=self.took.__getitem__) if self.took else self.leader
 
     def _session(self, ctx: Context) -> tuple[str, int]:
         """An idle session with its next sequence number; a random id keeps two lives of this client apart."""
@@ -86,6 +93,7 @@ class Client(Node):
             if server == self.silent and now < self.silent_until:
                 server = self._next()
         pending.server = server
+        pending.sent = now
         ctx.attempt(operation)
         ctx.send(server, pending.message)
         due = now + (self.retry << min(pending.retries, 3) if pending.retries else self.retry)
@@ -111,7 +119,10 @@ class Client(Node):
         pending = self.pending.pop(message.operation, None)
         if pending is None:
             return
-        if pending.message.session or not self.reader:
+        if self.took and not pending.message.session:
+            if source == pending.server:
+                self.took[source] = ctx.monotonic() - pending.sent
+        else:
             self.leader = source
         if pending.message.session:
             self.idle.append((pending.message.session, pending.message.sequence))
@@ -187,6 +198,8 @@ class Client(Node):
         self._try(ctx, operation, pending, self.leader, now)
 
     def _unheard(self, server: str, now: int) -> None:
+        if self.took:
+            self.took[server] = 8 * self.retry
         self.silent = server
         self.silent_until = now + 4 * self.retry
 

@@ -104,7 +104,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         operation_timeout_s: seconds after which a client gives an operation up.
         retry_s: seconds without an answer after which it asks another server; doubles up to eight times as much.
         backoff_s: seconds (with jitter) before it asks again after a server without a leader refused.
-        reads: as the servers'; with ``follower`` a client reads from one server of its choice, whoever leads.
+        reads: as the servers'; with ``follower`` a client reads from the server that answers fastest, whoever leads.
     """
 
     operation_timeout_s: float = 5.0

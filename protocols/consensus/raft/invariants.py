@@ -176,6 +176,11 @@ class SnapshotSafety:
     def __init__(self, committed: list[Entry]) -> None:
         self.committed = committed
         self.seen: dict[str, Snapshot] = {}
+        self.longest = 0
+
+    def figures(self) -> dict[str, float]:
+        """The longest log that any server kept, in entries."""
+        return {"longest_log": float(self.longest)}
 
     def restarted(self, node: str) -> None:
         """Judge what the disk returned."""
@@ -183,6 +188,8 @@ class SnapshotSafety:
 
     def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
         """Execute what the snapshot replaces, and compare."""
+        if len(view.log) > self.longest:
+            self.longest = len(view.log)
         snapshot = view.snapshot
         if snapshot is None:
             if view.base:

@@ -11,7 +11,7 @@ from typing import Any
 from ...node import AddServer, Context, RemoveServer, on_admin, on_timer
 from ...statemachine import NOOP
 from .core import LEADER, Core, Progress
-from .messages import Members
+from .messages import Members, TimeoutNow
 
 ROUNDS = 10
 """A newcomer that has not caught up after so many longest election timeouts is given up (section 4.2.1)."""
@@ -85,8 +85,11 @@ class Membership(Core):
             self.matches.pop(server, None)
             self.rounds.pop(server, None)
         if ctx.id not in members.voters:
+            ctx.mark("membership", voters=" ".join(sorted(members.voters)))
             for server in members.voters:  # that it is committed, so that the next leader need not find out
                 self._replicate(ctx, server, self.progress[server], confirm=True)
+            heir = max(members.voters, key=lambda server: self.matches.get(server, 0))
+            ctx.send(heir, TimeoutNow(self.term))  # rather than that all wait for a timeout (section 3.10)
             self._follow(ctx, "")
 
     # --- learners (section 4.2.1) ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ...family import Mutant
 _SMALL = {"snapshot_entries": 5, "snapshot_trailing": 0, "snapshot_chunk": 150}
 """Snapshots all the time, in several pieces."""
 _SINGLE = {"membership_change": "single"}
-_JOINT = {"membership_change": "joint"}
+_JOINT = {"membership_change": "joint", "pre_vote": False, "election_timeout_s": (0.03, 0.05)}
 
 CORE: tuple[Mutant, ...] = (
     Mutant(
@@ -360,7 +360,7 @@ READS: tuple[Mutant, ...] = (
         file="reads",
         edits=(("lease(self.low,", "lease(2 * self.high,"),),
         caught_by=("linearizable",),
-        params={"reads": "lease"},
+        params={"reads": "lease", "election_timeout_s": (0.2, 0.25)},
     ),
     Mutant(
         name="lease-forgotten-in-crash",

@@ -208,7 +208,9 @@ class Replication(Core):
             progress.next = max(progress.next, progress.match + 1)
             progress.probing = False
             progress.sending = None
-        elif message.prev_index > progress.match:  # else an old answer, overtaken by a success
+        elif message.prev_index == progress.next - 1 if progress.probing else message.prev_index > progress.match:
+            # Else an old answer: overtaken by a success, or one of many to what was under way when the first came. Were
+            # each of those answered with a message, a network that reorders would keep their number up for ever.
             progress.next = max(progress.match + 1, min(self._retry_from(message), progress.next))
             progress.probing, progress.waiting = True, False
         if progress.next <= self.log.last and self.role == LEADER:

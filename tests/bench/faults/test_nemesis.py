@@ -25,7 +25,7 @@ def end_of(fault, servers):
             return at + len(servers) * (down + gap)
         case spec.DrainRestart(at=at, grace=grace, down=down):
             return at + grace + down
-        case spec.ClockJump(at=at):
+        case spec.ClockJump(at=at) | spec.Membership(at=at):
             return at
     return fault.at + (fault.down if hasattr(fault, "down") else fault.length)
 

@@ -152,13 +152,20 @@ def test_a_read_through_the_log_is_an_entry() -> None:
 # --- clients ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_client_reads_where_it_likes_and_writes_to_the_leader() -> None:
+def test_a_client_reads_where_it_is_answered_fastest_and_writes_to_the_leader() -> None:
     rig = Rig(lambda: Client(ClientConfig(reads="follower")), "c1", names(3))
-    ((first, message),) = rig.request(1, Read("k"))
-    rig.receive(first, Done(message.operation, b"v"))
-    assert rig.replies == [(1, Ok(b"v"))]
-    ((again, _),) = rig.request(2, Read("k"))
-    assert again == first, "its own server"
-    rig.receive(first, Done(2, b"v"))
-    ((_, _),) = rig.request(3, Write("k", b"w"))
-    assert rig.node.leader == "", "that it answered a read does not make it the leader"
+    delays = {"n1": 300, "n2": 100, "n3": 200}
+    asked = []
+    for operation in range(1, 6):
+        ((to, _),) = rig.request(operation, Read("k"))
+        rig.now += delays[to]
+        rig.receive(to, Done(operation, b"v"))
+        assert rig.replies[-1] == (operation, Ok(b"v"))
+        asked.append(to)
+    assert sorted(asked[:3]) == ["n1", "n2", "n3"] and asked[3:] == ["n2", "n2"]
+    rig.request(6, Write("k", b"w"))
+    assert rig.node.leader == "", "that one answers reads does not make it the leader"
+    ((to, _),) = rig.request(7, Read("k"))
+    rig.advance(rig.node.retry)
+    ((again, _),) = rig.request(8, Read("k"))
+    assert to == "n2" and again != "n2", "one that does not answer is not asked first again"

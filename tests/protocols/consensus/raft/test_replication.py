@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from protocols.consensus.raft.config import RaftConfig
@@ -396,3 +397,18 @@ def test_the_heartbeat_fits_twice_into_the_shortest_timeout() -> None:
     assert default_heartbeat(0.15) == 0.075
     assert RaftConfig(election_timeout_s=(0.1, 0.2)).heartbeat == 50_000_000
     assert RaftConfig(heartbeat_s=0.01).heartbeat == 10_000_000
+
+
+def test_of_many_rejections_of_what_was_under_way_only_the_first_calls_for_a_message() -> None:
+    """On a network that reorders, each would else be answered with a message that is rejected in its turn, for ever."""
+    config = msgspec.structs.replace(PLAIN, max_entries=1, max_in_flight=8)
+    rig = leader(config=config)
+    ack(rig, "n2", match=1)
+    rig.batch(*(("c1", write(number, sequence=number)) for number in range(1, 9)))
+    for number in range(2, 7):
+        ack(rig, "n2", match=number)
+    rig.sent.clear()
+    term = rig.node.term
+    for late in (8, 9):
+        rig.receive("n2", Appended(term, False, late - 1, 7, 0, 1))
+    assert [to for to, _ in of(AppendEntries, rig.sent)].count("n2") == 1

@@ -84,7 +84,7 @@ def test_nothing_is_taken_before_enough_is_applied() -> None:
 
 def test_who_lacks_what_is_gone_is_sent_the_snapshot_piece_by_piece() -> None:
     rig = busy()
-    rig.receive("n3", Appended(1, False, 6, 1, 0, 0))
+    rig.fire("heartbeat")
     (first,) = [message for to, message in of(InstallSnapshot, rig.sent) if to == "n3"]
     assert (first.index, first.offset, first.done) == (4, 0, False)
     data = first.data
@@ -103,7 +103,7 @@ def test_who_lacks_what_is_gone_is_sent_the_snapshot_piece_by_piece() -> None:
 
 def test_a_heartbeat_asks_after_the_pieces_instead_of_repeating_them() -> None:
     rig = busy()
-    rig.receive("n3", Appended(1, False, 6, 1, 0, 0))
+    rig.fire("heartbeat")
     rig.sent.clear()
     rig.fire("heartbeat")
     ((_, probe),) = of(InstallSnapshot, [each for each in rig.sent if each[0] == "n3"])
@@ -112,7 +112,7 @@ def test_a_heartbeat_asks_after_the_pieces_instead_of_repeating_them() -> None:
 
 def test_a_leader_that_compacts_further_finishes_the_snapshot_that_it_is_sending() -> None:
     rig = busy()
-    rig.receive("n3", Appended(1, False, 6, 1, 0, 0))
+    rig.fire("heartbeat")
     for number in range(7, 12):
         rig.receive("c1", write(number, b"later", sequence=number))
         ack(rig, "n2")
