@@ -62,6 +62,24 @@ class Mutant:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Glance(msgspec.Struct, frozen=True, array_like=True):
+    """What of a server's view is drawn when a run is played back.
+
+    Attributes:
+        role: a word; servers of the same role have the same colour.
+        term: what is written beside it (a term, ballot, view, epoch), a few characters.
+        log: the last entries as (index, what tells them apart by colour: their term); empty without a log.
+        commit: entries up to this index are final.
+        facts: further (name, value) pairs, for people.
+    """
+
+    role: str
+    term: str
+    log: tuple[tuple[int, int], ...] = ()
+    commit: int = 0
+    facts: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True)
 class Opinions:
     """How servers show whom they deem down; what they say is judged against who was down.
@@ -102,6 +120,7 @@ class Family:
             connected although one server is cut off, wholly or one way.
         timescale: the shortest timeout, in seconds, of servers with these parameters: on a network whose delays come
             near it the protocol promises safety only.
+        glance: what is drawn of a server's view when a run is played back; None: its plain fields, as text.
         reconfigures: whether the operator can add and remove servers while it runs.
         converged: why servers differ that should not, from their views, in a few words; empty if they do not. None for
             protocols whose servers need not become equal.
@@ -126,6 +145,7 @@ class Family:
     tolerates: Callable[[int], int] = lambda n: (n - 1) // 2
     lives_partitioned: Callable[[Any], bool] = lambda config: True
     timescale: Callable[[Any], float] = lambda config: 0.15
+    glance: Callable[[Any], Glance] | None = None
     reconfigures: bool = False
     converged: Callable[[Mapping[str, Any]], str] | None = None
     converges: Callable[[Any], bool] = lambda config: True

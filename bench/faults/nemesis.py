@@ -109,6 +109,7 @@ class _Draw:
         some = self.operator.sample(self.names, self.operator.randint(1, max(1, len(servers) - 1)))
         self.mobile = list(self.forgetful) if "lose-disk" in kinds else some[: len(servers) - 1]
         self.away: list[str] = []
+        self.cuts = "partition" in kinds
 
     def exponential(self, mean: float) -> int:
         return round(self.rng.expovariate(1.0) * mean / GRAIN) * GRAIN
@@ -211,9 +212,14 @@ def _membership(draw: _Draw, at: int) -> list[Fault]:
     """The operator has the leader remove servers, and take others back: one, or several together.
 
     It does not look whether the last change is through, nor whether there is a leader: some of this comes to nothing.
+    Where links are cut at all, some changes come with a cut: then the old members and the new may both go on.
     """
-    changes = [_change(draw, at + place * GRAIN) for place in range(draw.operator.choice((1, 1, 2, 3, 4)))]
-    return [change for change in changes if change is not None]
+    changes = [_change(draw, at) for _ in range(draw.operator.choice((1, 1, 2, 3, 4)))]
+    faults: list[Fault] = [change for change in changes if change is not None]
+    if draw.cuts and faults and draw.operator.random() < 0.4:
+        when = max(GRAIN, at + draw.operator.randint(-2, 2) * 1_000_000)
+        faults.append(Partition(at=when, shape="halves", target="leader", length=draw.length(max(at, when))))
+    return faults
 
 
 def _change(draw: _Draw, at: int) -> Fault | None:

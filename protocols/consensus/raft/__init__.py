@@ -3,6 +3,7 @@
 from ...family import Family
 from .client import Client
 from .config import ClientConfig, RaftConfig
+from .core import glance
 from .invariants import invariants
 from .mutants import MUTANTS
 from .server import Server, View, leads
@@ -18,6 +19,7 @@ family = Family(
     invariants=invariants,
     mutants=MUTANTS,
     leader=leads,
+    glance=glance,
     reconfigures=True,
     # Without PreVote a server that hears nobody deposes one leader after the other, by ever higher terms.
     lives_partitioned=lambda config: config.pre_vote and config.check_quorum,
@@ -30,7 +32,7 @@ family = Family(
         {"max_entries": 1, "max_in_flight": 64},
         {"pre_vote": False, "max_entries": 2, "election_timeout_s": (0.08, 0.16), "operation_timeout_s": 0.4},
         {"snapshot_entries": 20, "snapshot_trailing": 5, "snapshot_chunk": 150, "membership_change": "single"},
-        {"snapshot_entries": 5, "snapshot_trailing": 0, "max_entries": 4, "reads": "lease"},
+        {"snapshot_entries": 1, "snapshot_trailing": 0, "max_entries": 4, "reads": "lease"},
         {"reads": "lease", "sticky": True, "pre_vote": False, "membership_change": "single"},
         {"reads": "follower", "snapshot_entries": 40, "snapshot_trailing": 10, "membership_change": "single"},
         {"pre_vote": False, "membership_change": "single", "election_timeout_s": (0.02, 0.03), "snapshot_entries": 50},

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from ...family import Glance
 from ...node import Context, Durable, Node
 from ...statemachine import NOOP, Command, KeyValue
 from .config import RaftConfig
@@ -50,6 +51,26 @@ class View(msgspec.Struct):
 def leads(view: View) -> bool:
     """Whether the server believes that it is the leader."""
     return view.role == LEADER
+
+
+DRAWN = 14
+
+
+def glance(view: View) -> Glance:
+    """What is drawn of a server: the end of its log, by terms, and who it thinks decides."""
+    shown = view.log[-DRAWN:]
+    first = view.base + len(view.log) - len(shown) + 1
+    facts = [
+        ("vote", view.voted_for or "-"),
+        ("leader", view.leader or "-"),
+        ("members", " ".join(view.members.voters)),
+    ]
+    if view.members.outgoing:
+        facts.append(("outgoing", " ".join(view.members.outgoing)))
+    if view.snapshot is not None:
+        facts.append(("snapshot", f"up to {view.snapshot.index}"))
+    log = tuple((first + place, entry.term) for place, entry in enumerate(shown))
+    return Glance(view.role, str(view.term), log, view.commit, tuple(facts))
 
 
 class Progress:
@@ -262,4 +283,16 @@ class Core(Node):
     """The heir may have all it needs by now."""
 
 
-__all__ = ["AMNESIAC", "CANDIDATE", "FOLLOWER", "LEADER", "NOOP", "PRE_CANDIDATE", "Core", "Progress", "View", "leads"]
+__all__ = [
+    "AMNESIAC",
+    "CANDIDATE",
+    "FOLLOWER",
+    "LEADER",
+    "NOOP",
+    "PRE_CANDIDATE",
+    "Core",
+    "Progress",
+    "View",
+    "glance",
+    "leads",
+]

@@ -32,7 +32,7 @@ class Membership(Core):
             return  # somebody must be left to decide
         self.target = tuple(sorted(wanted))
         ctx.set_timer("learners", ROUNDS * self.high)
-        self._pursue(ctx)
+        ctx.at_batch_end()  # what the operator asks for together is one target
 
     def _pursue(self, ctx: Context) -> None:
         """Take the next step, if it is time.

@@ -6,7 +6,9 @@ from ...family import Mutant
 
 _SMALL = {"snapshot_entries": 5, "snapshot_trailing": 0, "snapshot_chunk": 150}
 """Snapshots all the time, in several pieces."""
-_SINGLE = {"membership_change": "single"}
+_ALWAYS = {"snapshot_entries": 1, "snapshot_trailing": 0, "max_entries": 4}
+"""A snapshot an entry, so that who is behind by one entry is sent one."""
+_SINGLE = {"membership_change": "single", "pre_vote": False, "election_timeout_s": (0.03, 0.05)}
 _JOINT = {"membership_change": "joint", "pre_vote": False, "election_timeout_s": (0.03, 0.05)}
 
 CORE: tuple[Mutant, ...] = (
@@ -267,6 +269,14 @@ MEMBERSHIP: tuple[Mutant, ...] = (
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
     ),
     Mutant(
+        name="change-without-joint-consensus",
+        why="Any new membership is entered in one step: majorities of the old and the new one need not meet (4.3).",
+        file="membership",
+        edits=(("return Members(self.target, outgoing=members.voters)", "return Members(self.target)"),),
+        caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable"),
+        params=_JOINT,
+    ),
+    Mutant(
         name="membership-survives-truncation",
         why="A server that cuts a change of membership off its log goes on deciding by it (section 4.1).",
         file="log",
@@ -305,19 +315,14 @@ SNAPSHOTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="snapshot-over-newer-log",
-        why="A follower drops its whole log for a snapshot that is a prefix of it, acknowledged entries too (5.3).",
+        why="A late snapshot replaces all that a follower has, acknowledged entries behind it too (figure 5.3).",
         file="snapshots",
-        edits=(("if message.index <= log.last and log.term(message.index) == message.last_term:", "if not log:"),),
-        caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        params=_SMALL,
-    ),
-    Mutant(
-        name="old-snapshot-installed",
-        why="A late message takes a follower back to a state behind what it has applied and acknowledged (5.3).",
-        file="snapshots",
-        edits=(("if message.index <= self.commit:  #", "if message.index < 0:  #"),),
+        edits=(
+            ("if message.index <= self.commit:  #", "if message.index < 0:  #"),
+            ("if message.index <= log.last and log.term(message.index) == message.last_term:", "if message.index < 0:"),
+        ),
         caught_by=("leader_completeness", "state_machine_safety", "snapshot_safety", "linearizable"),
-        params=_SMALL,
+        params=_ALWAYS,
     ),
     Mutant(
         name="snapshot-of-the-uncommitted",
@@ -361,30 +366,6 @@ READS: tuple[Mutant, ...] = (
         edits=(("lease(self.low,", "lease(2 * self.high,"),),
         caught_by=("linearizable",),
         params={"reads": "lease", "election_timeout_s": (0.2, 0.25)},
-    ),
-    Mutant(
-        name="lease-forgotten-in-crash",
-        why="A server that restarts votes at once, though its former life promised a leader to wait (6.4.1).",
-        file="core",
-        edits=(("self.heard_at = ctx.monotonic() if self.config.bound else -(1 << 62)", "self.heard_at = -(1 << 62)"),),
-        caught_by=("linearizable",),
-        params={"reads": "lease", "pre_vote": False},
-    ),
-    Mutant(
-        name="lease-kept-while-handing-over",
-        why="A leader reads by its lease after it has told another to stand, who asks nobody to wait (3.10, 6.4.1).",
-        file="election",
-        edits=(("            self.leasable = False", "            pass"),),
-        caught_by=("linearizable",),
-        params={"reads": "lease"},
-    ),
-    Mutant(
-        name="lease-not-kept-by-voters",
-        why="Voters elect another leader while they have promised one that they would not (sections 4.2.3, 6.4.1).",
-        file="election",
-        edits=(("if self.config.bound and not message.transfer and self._has_leader(ctx):", "if False:"),),
-        caught_by=("linearizable",),
-        params={"reads": "lease", "pre_vote": False},
     ),
     Mutant(
         name="follower-read-unconfirmed",

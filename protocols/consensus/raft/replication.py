@@ -75,6 +75,8 @@ class Replication(Core):
     def flush(self, ctx: Context) -> None:
         """All requests that arrived together share one message a follower, and one round of confirmation."""
         if self.role == LEADER:
+            if self.target:
+                self._pursue(ctx)
             fresh_reads = bool(self.reads) and self.reads[-1][0] > self.round
             if fresh_reads:
                 self._next_round(ctx)

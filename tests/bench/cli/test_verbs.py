@@ -185,6 +185,27 @@ class TestReplay:
         assert "is a live run: only simulated ones can be replayed" in done.stderr
         assert runs.calls == []
 
+    def test_a_page_of_a_part(self, bench):
+        from bench.run import run_trial
+
+        trial = Trial(protocol="raft", duration=600_000_000)
+        result, _ = run_trial(trial)
+        folder = keep(trial, trace_hash=result.trace_hash)
+        done = bench("replay", folder, "--page", "run.html", "--from", "100ms", "--until", "200ms")
+        assert done.exit_code == 0
+        assert "steps, 0.1" in done.stdout
+        assert done.stdout.splitlines()[-1].startswith("identical")
+        assert "raft, seed 1" in Path("run.html").read_text()
+
+    def test_parts_of_no_page(self, bench, runs):
+        folder = keep(self.TRIAL)
+        done = bench("replay", folder, "--from", "1s")
+        assert (done.exit_code, runs.calls) == (2, [])
+        assert "give --page FILE, too" in done.stderr
+        done = bench("replay", folder, "--page", "run.html", "--from", "2s", "--until", "1s")
+        assert done.exit_code == 2
+        assert "--from 2s is not before --until 1s" in done.stderr
+
     def test_ctrl_c(self, bench, monkeypatch):
         def interrupted(*_, **__):
             raise KeyboardInterrupt
