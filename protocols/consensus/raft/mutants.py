@@ -23,7 +23,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety",),
-        seed=164,
+        seed=12,
     ),
     Mutant(
         name="term-not-persisted",
@@ -39,7 +39,7 @@ CORE: tuple[Mutant, ...] = (
         file="election",
         edits=(('            and self.voted_for in ("", source)\n', ""),),
         caught_by=("election_safety",),
-        seed=3,
+        seed=6,
     ),
     Mutant(
         name="stale-votes-counted",
@@ -65,7 +65,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=25,
+        seed=24,
         params={"max_entries": 1},
     ),
     Mutant(
@@ -74,7 +74,7 @@ CORE: tuple[Mutant, ...] = (
         file="quorum",
         edits=(("return (last_term, last_index) >= (my_term, my_index)", "return last_index >= my_index"),),
         caught_by=("leader_completeness", "state_machine_safety"),
-        seed=1,
+        seed=24,
     ),
     Mutant(
         name="commit-beyond-match",
@@ -82,7 +82,7 @@ CORE: tuple[Mutant, ...] = (
         file="replication",
         edits=(("min(message.commit, match))", "min(message.commit, log.last))"),),
         caught_by=("state_machine_safety",),
-        seed=15,
+        seed=34,
     ),
     Mutant(
         name="truncates-matching-entries",
@@ -90,7 +90,7 @@ CORE: tuple[Mutant, ...] = (
         file="replication",
         edits=(("if log.term(index) != entry.term:", "if index > 0:"),),
         caught_by=("leader_completeness", "state_machine_safety"),
-        seed=11,
+        seed=4,
     ),
     Mutant(
         name="no-consistency-check",
@@ -98,6 +98,7 @@ CORE: tuple[Mutant, ...] = (
         file="replication",
         edits=(("if prev >= log.base and log.term(prev) != message.prev_term:", "if prev < 0:"),),
         caught_by=("log_matching",),
+        seed=24,
     ),
     Mutant(
         name="stale-read-by-deposed-leader",
@@ -105,7 +106,7 @@ CORE: tuple[Mutant, ...] = (
         file="reads",
         edits=(("            if self._leased(ctx):\n", "            if self.role == LEADER:\n"),),
         caught_by=("linearizable",),
-        seed=1,
+        seed=2,
     ),
     Mutant(
         name="read-before-own-commit",
@@ -113,7 +114,7 @@ CORE: tuple[Mutant, ...] = (
         file="reads",
         edits=(("if not self.term_committed or not self.reads:", "if not self.reads:"),),
         caught_by=("linearizable",),
-        seed=1,
+        seed=11,
     ),
     Mutant(
         name="sessions-not-replicated",
@@ -128,7 +129,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=1,
+        seed=11,
     ),
     Mutant(
         name="acknowledged-before-fsync",
@@ -155,7 +156,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=42,
+        seed=197,
     ),
     Mutant(
         name="half-is-a-majority",
@@ -196,7 +197,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=24,
+        seed=6,
         params={"operation_timeout_s": 0.3},
     ),
     Mutant(
@@ -205,7 +206,7 @@ CORE: tuple[Mutant, ...] = (
         file="core",
         edits=(("if durable.lost or durable.corrupt or", "if durable.lost or"),),
         caught_by=("leader_completeness",),
-        seed=198,
+        seed=142,
     ),
     Mutant(
         name="prevote-without-checkquorum",
@@ -213,7 +214,7 @@ CORE: tuple[Mutant, ...] = (
         file="replication",
         edits=(("if self.config.check_quorum and not decides(alive, self.log.members):", "if not alive:"),),
         caught_by=("liveness",),
-        seed=22,
+        seed=10,
     ),
 )
 
@@ -224,6 +225,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
         file="membership",
         edits=(("if not self.term_committed or self.log.changed_at > self.commit:", "if False:"),),
         caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable"),
+        seed=188,
         params=_SINGLE,
     ),
     Mutant(
@@ -232,6 +234,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
         file="membership",
         edits=(("if not self.term_committed or self.log.changed_at > self.commit:", "if not self.term_committed:"),),
         caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable"),
+        seed=188,
         params=_SINGLE,
     ),
     Mutant(
@@ -267,6 +270,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        seed=171,
     ),
     Mutant(
         name="change-without-joint-consensus",
@@ -282,6 +286,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
         file="log",
         edits=(("while len(self.changes) > 1 and self.changes[-1][0] >= index:", "while False:"),),
         caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable", "liveness"),
+        seed=277,
         params=_SINGLE,
     ),
     Mutant(
@@ -296,6 +301,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety", "leader_completeness"),
+        seed=134,
     ),
 )
 
@@ -322,6 +328,7 @@ SNAPSHOTS: tuple[Mutant, ...] = (
             ("if message.index <= log.last and log.term(message.index) == message.last_term:", "if message.index < 0:"),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "snapshot_safety", "linearizable"),
+        seed=24,
         params=_ALWAYS,
     ),
     Mutant(
@@ -365,6 +372,7 @@ READS: tuple[Mutant, ...] = (
         file="reads",
         edits=(("lease(self.low,", "lease(2 * self.high,"),),
         caught_by=("linearizable",),
+        seed=154,
         params={"reads": "lease", "election_timeout_s": (0.2, 0.25)},
     ),
     Mutant(
@@ -399,6 +407,7 @@ READS: tuple[Mutant, ...] = (
         file="reads",
         edits=(("        self.batch += 1\n", ""),),
         caught_by=("linearizable",),
+        seed=42,
         params={"reads": "follower"},
     ),
 )
