@@ -32,6 +32,9 @@ def trial(network: str, window: str, max_entries: int) -> Trial:
             "max_entries": max_entries,
             "max_in_flight": max_entries * WINDOWS[window],
             "election_timeout_s": (1.0, 2.0),
+            # Each retry is another entry: clients that ask again within a second would keep a slow log full for ever.
+            "retry_s": 5.0,
+            "operation_timeout_s": 60.0,
         },
         service=ServiceTimes(byte=0.0),
     )

@@ -52,7 +52,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("election_safety", "leader_completeness"),
-        seed=40,
+        seed=751,
     ),
     Mutant(
         name="old-term-committed-by-counting",
@@ -248,6 +248,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
+        seed=315,
         params=_JOINT,
     ),
     Mutant(
