@@ -48,8 +48,8 @@ def conclude(result: SweepResult) -> Conclusion:
     for every, rows in df.groupby("snapshot_entries"):
         marks = coverage[every]
         details.append(
-            f"a snapshot every {every:,} entries: longest log {rows['longest'].median():,.0f} entries, p99 "
-            f"{rows['p99_s'].median() * 1e3:.2f} ms; in one trial {marks.get('snapshot', 0)} taken, "
+            f"a snapshot every {every:,} entries: longest log {rows['longest'].median():,.0f} entries, p50 "
+            f"{rows['p50_s'].median() * 1e3:.2f} ms; in one trial {marks.get('snapshot', 0)} taken, "
             f"{marks.get('installed', 0)} installed at a follower."
         )
     least, most = df.loc[df["longest"].idxmin()], df.loc[df["longest"].idxmax()]
@@ -78,8 +78,7 @@ sweep = Sweep(
     grid={"snapshot_entries": [200, 1000, 5000, NEVER]},
     trial=trial,
     seeds=5,
-    live=1,
-    metric="p99_s",
+    metric="p50_s",
     conclude=conclude,
     biases=(
         "The simulator charges nothing for writing the state out: what a snapshot costs shows in live trials only, and "
