@@ -90,11 +90,16 @@ def _spread(count: int, width: float) -> np.ndarray[Any, Any]:
 
 
 def _nice_log(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic axis with plain numbers, where the values span more than a factor of 6."""
+    """A logarithmic axis with plain numbers, where the values span more than a factor of 6 and none is zero."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     positive = [value for value in values if value > 0]
-    if not positive or min(positive) < max(positive) / 1e4 or max(positive) / min(positive) < 6:
+    if (
+        len(positive) < len(values)
+        or not positive
+        or min(positive) < max(positive) / 1e4
+        or max(positive) / min(positive) < 6
+    ):
         axes.set_ylim(bottom=0)
         return
     axes.set_yscale("log")
@@ -115,7 +120,10 @@ def band(axes: Axes, x: float, values: Sequence[float], colour: Any, *, width: f
     low, lower, median, upper, high = np.quantile(data, [0.05, 0.25, 0.5, 0.75, 0.95])
     axes.plot([x, x], [low, high], color=colour, linewidth=1.4, solid_capstyle="round", zorder=3)
     axes.plot([x, x], [lower, upper], color=colour, linewidth=5.5, solid_capstyle="butt", zorder=4)
-    axes.plot([x - 0.045, x + 0.045], [median, median], color=PAPER, linewidth=1.8, zorder=5)
+    if upper - lower < 0.02 * upper:  # trials hardly differ: there is no band to cut the tick out of
+        axes.plot([x - 0.08, x + 0.08], [median, median], color=colour, linewidth=2.4, solid_capstyle="butt", zorder=3)
+    else:
+        axes.plot([x - 0.045, x + 0.045], [median, median], color=PAPER, linewidth=1.8, zorder=5)
 
 
 def distribution(series: Sequence[Series], ticks: Sequence[str], *, x_label: str, y_label: str) -> Figure:

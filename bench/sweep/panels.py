@@ -38,6 +38,7 @@ def by_axis(
         from ..report.plots import Series, distribution
 
         rows = frame[frame[y].notna()]
+        rows = rows.sort_values("cell", kind="stable")  # as the grid has them, not as they finished
         places = list(dict.fromkeys(rows[x]))
         kinds: list[Any] = list(dict.fromkeys(rows[by])) if by else [None]
 

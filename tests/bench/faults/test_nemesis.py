@@ -183,3 +183,30 @@ def test_kinds_that_cannot_be_drawn(kinds, runtime, sentence):
     assert sentence in str(caught.value)
     with pytest.raises(UsageError):
         schedule(1, kinds, runtime=runtime)
+
+
+def test_an_operator_leaves_somebody_and_those_who_remember_decide():
+    sizes, bursts, cuts = set(), 0, 0
+    for seed in range(200):
+        for kinds in (("membership", "partition"), ("membership", "lose-disk")):
+            faults = schedule(seed, kinds, interval=SECOND // 10)
+            members, gone = set(SERVERS), set()
+            forgot = {fault.target for fault in faults if isinstance(fault, spec.LoseDisk)}
+            for fault in faults:
+                if isinstance(fault, spec.Membership):
+                    (members.discard if fault.action == "remove" else members.add)(fault.node)
+                    gone |= set(SERVERS) - members
+                    sizes.add(len(members))
+            assert len(gone) < len(SERVERS), "somebody is never removed"
+            if "lose-disk" in kinds:
+                stay = set(SERVERS) - gone
+                assert len(stay & forgot) < len(stay) / 2, "whatever is asked, those who remember are a majority"
+            times = [fault.at for fault in faults if isinstance(fault, spec.Membership)]
+            bursts += len(times) - len(set(times))
+            cuts += any(
+                isinstance(fault, spec.Partition) and abs(fault.at - at) <= 2_000_000
+                for fault in faults
+                for at in times
+            )
+    assert {1, 2, 3, 4, 5} == sizes
+    assert bursts > 100 and cuts > 50, "several at once, and some with a cut beside"
