@@ -49,9 +49,11 @@ def command(run: str, quiet: bool, page: Path | None, start: str | None, until: 
             if page is None:
                 result, _ = run_trial(recorded.trial, progress=say)
             else:
+                from ..playing import play
                 from ..report.player import write_page
 
-                result, told = write_page(page, recorded.trial, *span)
+                played = play(recorded.trial)
+                result, told = played.result, write_page(page, played, *span)
     except KeyboardInterrupt:
         raise Interrupted("the recorded run is untouched") from None
     out = console()

@@ -8,18 +8,13 @@ from typing import Any
 
 import msgspec
 
-from protocols.family import Family, Glance
+from protocols.family import Glance
 
-from ..assess import assess
 from ..errors import UsageError
 from ..faults.spec import FaultRecord
-from ..provenance import provenance
-from ..run import prepare
+from ..playing import Played
 from ..runtime.record import TraceEvent
-from ..runtime.sim.machine import Machine
-from ..runtime.sim.run import Simulation
-from ..runtime.sim.world import World
-from ..trial import Result, Trial
+from ..trial import Result
 from .render import environment
 
 MOST = 20_000
@@ -28,67 +23,27 @@ LONG = 160
 """Characters of a message's contents that are kept."""
 
 
-class _Watched(World):
-    """Also notes what there is to draw of a server, whenever that changes."""
-
-    family: Family
-
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.observing = True
-        self.glances: list[tuple[int, str, Glance]] = []
-        self._latest: dict[str, Glance] = {}
-
-    def after_turn(self, machine: Machine, kind: int, a: Any, b: Any, sequence: int = -1) -> None:
-        super().after_turn(machine, kind, a, b, sequence)
-        if machine.is_server and machine.engine is not None:
-            seen = glance_of(self.family, machine.engine.node.inspect())
-            if self._latest.get(machine.name) != seen:
-                self._latest[machine.name] = seen
-                self.glances.append((self.now, machine.name, seen))
-
-
-def glance_of(family: Family, view: Any) -> Glance:
-    """What the family draws of a view; where it says nothing, its plain fields as text."""
-    if family.glance is not None:
-        return family.glance(view)
-    plain: dict[str, Any] = {}
-    if isinstance(view, msgspec.Struct):
-        plain = {name: getattr(view, name) for name in view.__struct_fields__}
-    facts = tuple((name, str(value)) for name, value in plain.items() if isinstance(value, (bool, int, float, str)))
-    return Glance(str(plain.get("role", "server")), "", facts=tuple(fact for fact in facts if fact[0] != "role"))
-
-
-def write_page(out: Path, trial: Trial, start: int | None = None, until: int | None = None) -> tuple[Result, str]:
-    """Run a simulated trial again, write the page that plays it.
+def write_page(out: Path, played: Played, start: int | None = None, until: int | None = None) -> str:
+    """Write the page that plays a run.
 
     Args:
         out: the HTML file.
-        trial: simulated.
+        played: the run; see :func:`bench.playing.play`.
         start, until: ns from the start of the load; only that part is played. None: from the first boot, to the end.
 
     Returns:
-        the judged result, and a sentence on what the page holds.
+        a sentence on what the page holds.
 
     Raises:
-        UsageError: the trial is live, nothing happens in that part, or the file cannot be written.
+        UsageError: nothing happens in that part, or the file cannot be written.
     """
-    if trial.runtime != "sim":
-        raise UsageError("only simulated runs can be played: a live one keeps no record of every message")
-    family, server_config, client_config = prepare(trial)
-    watched = type("Watched", (_Watched,), {"family": family})
-    simulation = Simulation(msgspec.structs.replace(trial, trace=True), family, server_config, client_config, watched)
-    record = simulation.run()
-    result = assess(trial, record, family, provenance())
-    world: Any = simulation.world
-    glances = [(at - simulation.started, node, seen) for at, node, seen in world.glances]
-    events = [event for event in record.trace or () if _within(event.at, start, until)]
+    trial, result = played.trial, played.result
+    events = [event for event in played.events if _within(event.at, start, until)]
     if not events:
         raise UsageError("nothing happens in that part of the run")
     cut = len(events) > MOST
     events = events[:MOST]
-    servers = [machine.name for machine in world.servers]
-    data = content(events, glances, record.faults, servers, [machine.name for machine in world.clients])
+    data = content(events, played.glances, played.faults, played.servers, played.clients)
     title = f"{trial.protocol}{f' ({trial.mutant})' if trial.mutant else ''}, seed {trial.seed}"
     html = (
         environment()
@@ -100,7 +55,7 @@ def write_page(out: Path, trial: Trial, start: int | None = None, until: int | N
     except OSError as error:
         raise UsageError(f"the page cannot be written to {out}: {error.strerror}") from None
     span = f"{events[0].at / 1e9:.3f} s to {events[-1].at / 1e9:.3f} s"
-    return result, f"{len(events):,} steps, {span}{' (the rest is left out)' if cut else ''}"
+    return f"{len(events):,} steps, {span}{' (the rest is left out)' if cut else ''}"
 
 
 def _within(at: int, start: int | None, until: int | None) -> bool:

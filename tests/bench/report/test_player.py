@@ -11,7 +11,8 @@ import pytest
 from bench.errors import UsageError
 from bench.faults.notation import parse_fault
 from bench.mutation import load_family
-from bench.report.player import content, glance_of, write_page
+from bench.playing import glance_of, play
+from bench.report.player import content, write_page
 from bench.run import run_trial
 from bench.runtime.record import TraceEvent
 from bench.trial import Trial
@@ -58,7 +59,8 @@ def test_messages_have_a_departure_and_an_arrival() -> None:
 
 
 def test_a_page_is_of_the_same_run(tmp_path: Path) -> None:
-    result, told = write_page(tmp_path / "run.html", TRIAL)
+    played = play(TRIAL)
+    result, told = played.result, write_page(tmp_path / "run.html", played)
     again, _ = run_trial(TRIAL)
     assert result.trace_hash == again.trace_hash, "watching changes nothing"
     html = (tmp_path / "run.html").read_text()
@@ -71,18 +73,19 @@ def test_a_page_is_of_the_same_run(tmp_path: Path) -> None:
 
 
 def test_a_part_of_it(tmp_path: Path) -> None:
-    _, told = write_page(tmp_path / "run.html", TRIAL, 400 * MS, 500 * MS)
+    played = play(TRIAL)
+    told = write_page(tmp_path / "run.html", played, 400 * MS, 500 * MS)
     assert "0.4" in told and "0.5" in told
     with pytest.raises(UsageError, match="nothing happens in that part of the run"):
-        write_page(tmp_path / "none.html", TRIAL, 10**13)
+        write_page(tmp_path / "none.html", played, 10**13)
     assert not (tmp_path / "none.html").exists()
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="only simulated runs can be played"):
-        write_page(tmp_path / "run.html", msgspec.structs.replace(TRIAL, runtime="ray"))
+        play(msgspec.structs.replace(TRIAL, runtime="ray"))
     with pytest.raises(UsageError, match="the page cannot be written to"):
-        write_page(tmp_path / "no" / "run.html", TRIAL)
+        write_page(tmp_path / "no" / "run.html", play(TRIAL))
 
 
 def test_what_is_drawn_of_a_server() -> None:
@@ -103,7 +106,7 @@ def test_what_is_drawn_of_a_server() -> None:
 @pytest.mark.skipif(chromium() is None, reason="there is no Chromium here (apt-get install chromium)")
 def test_it_plays_steps_and_scrubs(tmp_path: Path) -> None:
     page = tmp_path / "run.html"
-    write_page(page, TRIAL)
+    write_page(page, play(TRIAL))
     with browsing() as browser:
         tab = browser.page()
         for width, dark in ((1280, False), (1280, True), (390, False)):
