@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from bench.campaign import Outcome, judge
-from bench.faults.nemesis import KINDS
+from bench.faults.nemesis import GENERAL, KINDS
 from bench.run import run_trial
 from bench.torture import torture
 from protocols.registry import load
@@ -67,7 +67,11 @@ def test_seeds_differ_in_everything_a_seed_can_vary() -> None:
     assert len({type(trial.network.latency) for trial in trials}) == 4
     assert len({trial.network.fifo for trial in trials}) == 2
     assert len({trial.service.fsync for trial in trials}) >= 3
-    assert {len(trial.nemesis.kinds) for trial in trials if trial.nemesis} == {0, 1, 2, 3}
+    kinds = [set(trial.nemesis.kinds) for trial in trials if trial.nemesis]
+    assert {len(each - {"membership"}) for each in kinds} == {0, 1, 2, 3, len(GENERAL["sim"])}
+    operated = [each for each in kinds if "membership" in each]
+    assert 0.2 < len(operated) / len(kinds) < 0.5, "every third has an operator"
+    assert not any("membership" in torture("abd", seed).nemesis.kinds for seed in range(50)), "who cannot, is not asked"  # type: ignore[union-attr]
     assert len({str(trial.params) for trial in trials}) == len(load("raft").variants)
 
 
