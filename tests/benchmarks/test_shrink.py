@@ -17,7 +17,7 @@ def test_two_hundred_faults_become_five_or_fewer() -> None:
     nemesis = Nemesis(
         kinds=("crash", "partition", "pause", "crash-at-write"), interval=16 * MS, length=50 * MS, quiet=100 * MS
     )
-    trial = torture("raft", 55, "log-comparison-by-length", duration=5000 * MS, nemesis=nemesis, liveness=1)
+    trial = torture("raft", 66, "log-comparison-by-length", duration=5000 * MS, nemesis=nemesis, liveness=1)
     result, _ = run_trial(trial)
     assert [verdict.name for verdict in result.violations] == ["leader_completeness"]
     assert len(result.faults) >= 200

@@ -23,9 +23,9 @@ class Replication(Core):
         """Append an empty entry: only an entry of its own term lets a leader learn what is committed (section 6.4)."""
         others = [server for server in self.log.members.everybody() if server != ctx.id]
         self.progress = {server: Progress(self.log.last + 1) for server in others}
-        self.matches = {ctx.id: self.log.durable}
+        self.matches = dict.fromkeys(self.log.members.everybody(), 0) | {ctx.id: self.log.durable}
         self.round = 0
-        self.rounds = {}
+        self.rounds = dict.fromkeys(self.log.members.everybody(), 0)
         self.rounds_sent = []
         self.term_committed = False
         self.target, self.heir = (), ""

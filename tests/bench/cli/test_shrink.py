@@ -49,7 +49,7 @@ if __name__ == "__main__":
 """
 
 
-def kept(seed: int = 65, mutant: str = "leader-counts-unsynced") -> Path:
+def kept(seed: int = 197, mutant: str = "leader-counts-unsynced") -> Path:
     """A kept run of a mutant that fails."""
     result, record = run_trial(torture("raft", seed, mutant))
     assert result.violations
@@ -76,7 +76,7 @@ class TestShrink:
         assert load_script("smaller.py").steps == load_script(str(script)).steps
 
     def test_run_shrinks_at_once(self, bench):
-        done = bench("run", "raft", "--torture", "--mutant", "leader-counts-unsynced", "--seed", "65", "--shrink")
+        done = bench("run", "raft", "--torture", "--mutant", "leader-counts-unsynced", "--seed", "197", "--shrink")
         assert done.exit_code == 1
         assert "18 steps" in done.stdout
         assert list(Path("runs").glob("*/scenario.py"))
@@ -128,7 +128,7 @@ class TestShrink:
 
     def test_a_live_failure_that_shows_is_shrunk(self, bench):
         """A live run is recorded as this one is: faults that fired, and a history."""
-        result, record = run_trial(torture("raft", 65, "leader-counts-unsynced"))
+        result, record = run_trial(torture("raft", 197, "leader-counts-unsynced"))
         live = msgspec.structs.replace(
             result, runtime="ray", spec=msgspec.structs.replace(result.spec, runtime="ray", liveness=100 * MS)
         )
@@ -139,7 +139,7 @@ class TestShrink:
 
     def test_ctrl_c_keeps_the_smallest_so_far(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        folder = kept(164, "vote-not-persisted")
+        folder = kept(12, "vote-not-persisted")
         process = subprocess.Popen(
             [sys.executable, "-m", "bench", "shrink", str(folder)], stderr=subprocess.PIPE, text=True, cwd=tmp_path,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
