@@ -25,11 +25,12 @@ class Elections(Core):
     def election_timeout(self, ctx: Context, key: Any) -> None:
         """No leader was heard from: stand for election, or first ask whether that has a chance (section 9.6).
 
-        Who is no voter by its own log does not stand: it waits to be told otherwise (section 4.2.2).
+        Who is removed does not stand, once it knows that to be committed. Before, it may be needed: where two servers
+        become one, only the one that goes may have the entry that says so, and it must win to bring it home (4.2.2).
         """
         ctx.mark("suspected", term=self.term)
         self.leader = ""
-        if ctx.id not in self.log.members.everybody():
+        if ctx.id not in self.log.members.everybody() and self.log.changed_at <= self.commit:
             self._await_leader(ctx)
         elif self.config.pre_vote:
             self.role = PRE_CANDIDATE

@@ -282,15 +282,6 @@ MEMBERSHIP: tuple[Mutant, ...] = (
         params=_JOINT,
     ),
     Mutant(
-        name="membership-survives-truncation",
-        why="A server that cuts a change of membership off its log goes on deciding by it (section 4.1).",
-        file="log",
-        edits=(("while len(self.changes) > 1 and self.changes[-1][0] >= index:", "while False:"),),
-        caught_by=("election_safety", "leader_completeness", "state_machine_safety", "linearizable", "liveness"),
-        seed=277,
-        params=_SINGLE,
-    ),
-    Mutant(
         name="transfer-without-log-check",
         why="The heir need not have all entries, and leads because it was told to, without a vote (section 3.10).",
         file="election",

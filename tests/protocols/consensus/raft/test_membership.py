@@ -121,6 +121,20 @@ def test_who_is_no_member_does_not_stand() -> None:
     assert "election" in rig.timers, "it may be told otherwise"
 
 
+def test_who_is_being_removed_stands_until_that_is_committed() -> None:
+    """Of two servers one is removed and alone knows it: the other cannot win without it, nor it without standing."""
+    rig = follower(size=2)
+    rig.receive("n2", AppendEntries(1, 0, 0, (Entry(1, NOOP, Members(("n2",))),), 0, 1))
+    rig.sent.clear()
+    rig.now = rig.timers["election"]
+    rig.fire("election")
+    assert of(RequestVote, rig.sent) == [("n2", RequestVote(2, 1, 1, False))]
+    rig.receive("n2", Vote(2, True, False))
+    assert rig.node.role == "leader"
+    ack(rig, "n2")
+    assert rig.node.role == "follower" and rig.node.commit == 2, "it has brought the change home, and goes"
+
+
 def test_but_it_votes() -> None:
     """That the candidate is no member by our log, or we are none, may only mean that our log is old (section 4.2.2)."""
     rig = follower(size=3)
