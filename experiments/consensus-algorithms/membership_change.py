@@ -19,7 +19,7 @@ from bench.faults.spec import Crash, DrainRestart, Fault, Membership, Partition
 from bench.network.presets import network
 from bench.run import run_trial
 from bench.runtime.record import RunRecord
-from bench.trial import Result, Trial
+from bench.trial import Trial
 from bench.units import nanoseconds
 from bench.workload.spec import Workload
 
@@ -98,7 +98,7 @@ def row(scenario: str, seed: int) -> dict[str, Any]:
         "trial": "void" if scenario.startswith("removed unaware") and leader == "n3" else result.trial,
         "change_s": (done[-1] - at) / 1e9 if done else None,
         "steps": steps,
-        "outage_s": _outage(result),
+        "outage_s": result.unavailable_s,
         "p99_s": result.latency_s.p99,
         "elections": sum(mark.name == "elected" and at <= mark.at < nanoseconds(LOAD_S) for mark in record.marks),
     }
@@ -110,10 +110,6 @@ def _named(scenario: str, record: RunRecord) -> str:
         return scenario
     leader = [node for when, node in record.leaders if when <= nanoseconds(AT_S)][-1]
     return "remove the leader" if leader == "n1" else "remove a follower"
-
-
-def _outage(result: Result) -> float | None:
-    return result.unavailable_s
 
 
 def told(name: str, rows: list[dict[str, Any]]) -> str:
@@ -156,7 +152,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             )
             for name, group in groups.items()
         ],
-        x_label="ms (medians with their intervals)",
+        x_label="ms (medians and intervals; of fewer than 8 trials means and ranges)",
         names=("longest outage", "time until the change is through"),
     )
     path.write_bytes(to_png(figure))

@@ -45,10 +45,11 @@ def test_the_reference_is_up_to_date(page: str) -> None:
     assert written == reference.pages()[page], "docstrings have changed: python -m bench.reference"
 
 
-PAGES = [DOCS / name for name in ("README.md", "tutorial.md", "howto.md", "reference/README.md")]
+FOLDERS = ("docs", "experiments", "protocols", "bench", "results")
+PAGES = [ROOT / "README.md", *sorted(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name}: {target}"

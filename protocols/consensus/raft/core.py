@@ -8,7 +8,7 @@ import msgspec
 
 from ...family import Glance
 from ...node import Context, Durable, Node
-from ...statemachine import NOOP, Command, KeyValue
+from ...statemachine import Command, KeyValue
 from .config import RaftConfig
 from .log import Log
 from .messages import (
@@ -149,7 +149,7 @@ class Core(Node):
         self.incoming: InstallSnapshot | None = None  # the last piece that arrived
         self.pieces: list[bytes] = []
         self.target: tuple[str, ...] = ()  # the membership that the operator wants; empty: the one there is
-        self.heir = ""
+        self.transferee = ""
         self.lease_end = 0
         self.leasable = True
         self.rounds_sent: list[tuple[int, int]] = []  # (round, when it was sent), of those that are not confirmed
@@ -280,7 +280,7 @@ class Core(Node):
     _pursue: Callable[[Context], None]
     """The next step towards the membership that the operator wants may be possible by now."""
     _hand_over: Callable[[Context], None]
-    """The heir may have all it needs by now."""
+    """The transferee may have all it needs by now."""
 
 
 __all__ = [
@@ -288,7 +288,6 @@ __all__ = [
     "CANDIDATE",
     "FOLLOWER",
     "LEADER",
-    "NOOP",
     "PRE_CANDIDATE",
     "Core",
     "Progress",

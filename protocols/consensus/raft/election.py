@@ -127,23 +127,23 @@ class Elections(Core):
     def drain(self, ctx: Context, request: Drain) -> None:
         """The operator will stop us: bring the best follower up to date, and have it stand before anybody times out."""
         voters = [server for server in self.log.members.voters if server != ctx.id and server in self.progress]
-        if self.role != LEADER or self.heir or not voters:
+        if self.role != LEADER or self.transferee or not voters:
             return
-        self.heir = max(voters, key=lambda server: (self.progress[server].active, self.matches.get(server, 0)))
-        ctx.mark("transfer", to=self.heir)
+        self.transferee = max(voters, key=lambda server: (self.progress[server].active, self.matches.get(server, 0)))
+        ctx.mark("transfer", to=self.transferee)
         ctx.set_timer("transfer", self.high)
         self._hand_over(ctx)
 
     def _hand_over(self, ctx: Context) -> None:
-        """Only an heir with all our entries can win; until it has them, no new ones are taken (section 3.10)."""
-        if self.matches.get(self.heir, 0) == self.log.last:
+        """Only an transferee with all our entries can win; until it has them, no new ones are taken (section 3.10)."""
+        if self.matches.get(self.transferee, 0) == self.log.last:
             self.leasable = False  # it stands although voters hear from us, and who knows when this message arrives
-            ctx.send(self.heir, TimeoutNow(self.term))
+            ctx.send(self.transferee, TimeoutNow(self.term))
 
     @on_timer("transfer")
     def transfer_timeout(self, ctx: Context, key: Any) -> None:
-        """The heir did not stand or did not win in an election timeout: go on leading."""
-        self.heir = ""
+        """The transferee did not stand or did not win in an election timeout: go on leading."""
+        self.transferee = ""
 
     @on(TimeoutNow)
     def timeout_now(self, ctx: Context, source: str, message: TimeoutNow) -> None:

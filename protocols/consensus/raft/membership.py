@@ -23,7 +23,7 @@ class Membership(Core):
     @on_admin(AddServer, RemoveServer)
     def change(self, ctx: Context, request: AddServer | RemoveServer) -> None:
         """Set out for what the operator wants now, whatever was wanted before; only the leader can."""
-        if self.role != LEADER or self.heir:
+        if self.role != LEADER or self.transferee:
             return
         wanted = [server for server in self.target or self.log.members.voters if server != request.node]
         if type(request) is AddServer:
@@ -88,8 +88,8 @@ class Membership(Core):
             ctx.mark("membership", voters=" ".join(sorted(members.voters)))
             for server in members.voters:  # that it is committed, so that the next leader need not find out
                 self._replicate(ctx, server, self.progress[server], confirm=True)
-            heir = max(members.voters, key=lambda server: self.matches.get(server, 0))
-            ctx.send(heir, TimeoutNow(self.term))  # rather than that all wait for a timeout (section 3.10)
+            transferee = max(members.voters, key=lambda server: self.matches.get(server, 0))
+            ctx.send(transferee, TimeoutNow(self.term))  # rather than that all wait for a timeout (section 3.10)
             self._follow(ctx, "")
 
     # --- learners (section 4.2.1) ------------------------------------------------------------------------------------

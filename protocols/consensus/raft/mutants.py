@@ -283,10 +283,10 @@ MEMBERSHIP: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="transfer-without-log-check",
-        why="The heir need not have all entries, and leads because it was told to, without a vote (section 3.10).",
+        why="The transferee need not have all entries, and leads because it was told to, without a vote (3.10).",
         file="election",
         edits=(
-            ("if self.matches.get(self.heir, 0) == self.log.last:", "if self.heir:"),
+            ("if self.matches.get(self.transferee, 0) == self.log.last:", "if self.transferee:"),
             (
                 "            self._stand(ctx, transfer=True)\n",
                 "            self.term += 1\n            self._won(ctx)\n",

@@ -28,7 +28,7 @@ class Replication(Core):
         self.rounds = dict.fromkeys(self.log.members.everybody(), 0)
         self.rounds_sent = []
         self.term_committed = False
-        self.target, self.heir = (), ""
+        self.target, self.transferee = (), ""
         self.lease_end, self.leasable = 0, self.config.reads == "lease"
         ctx.set_timer("quorum", self.high)
         self._append(ctx, NOOP)
@@ -38,7 +38,7 @@ class Replication(Core):
     def _stop_leading(self, ctx: Context) -> None:
         ctx.cancel_timer("heartbeat")
         ctx.cancel_timer("quorum")
-        self.progress, self.target, self.heir, self.lease_end = {}, (), "", 0
+        self.progress, self.target, self.transferee, self.lease_end = {}, (), "", 0
 
     @on_timer("quorum")
     def check_quorum(self, ctx: Context, key: Any) -> None:
@@ -64,8 +64,8 @@ class Replication(Core):
         if type(request) is Read and self.config.reads != "log":
             self._read(ctx, source, message)
             return
-        if self.role != LEADER or self.heir:
-            ctx.send(source, Refused(message.operation, self.heir or self.leader))
+        if self.role != LEADER or self.transferee:
+            ctx.send(source, Refused(message.operation, self.transferee or self.leader))
             return
         self._append(ctx, Command(message.session, message.sequence, request))
         self.waiting[self.log.last] = (source, message.operation)
@@ -205,7 +205,7 @@ class Replication(Core):
                     self._advance(ctx)
                 if self.target:
                     self._pursue(ctx)
-                if source == self.heir:
+                if source == self.transferee:
                     self._hand_over(ctx)
             progress.next = max(progress.next, progress.match + 1)
             progress.probing = False

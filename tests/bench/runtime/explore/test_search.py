@@ -242,7 +242,7 @@ SHORT = {
 @pytest.mark.parametrize(
     "name", [pytest.param(each, marks=pytest.mark.slow if SHORT[each][0].crashes else ()) for each in SHORT]
 )
-def test_mutants_are_found_by_far_shorter_ways_than_seeds_find(name: str) -> None:
+def test_mutants_are_found_by_shorter_ways_than_seeds_find(name: str) -> None:
     scope, length = SHORT[name]
     family = load_family("raft", name)
     found = explored(family, scope, {"pre_vote": False}, budget_s=300)

@@ -264,10 +264,12 @@ def test_the_heir_is_told_once_it_has_everything() -> None:
     rig.sent.clear()
     ack(rig, "n3", match=1)
     tell(rig, Drain())
-    assert rig.node.heir in ("n2", "n3") and not of(TimeoutNow, rig.sent)
-    heir = rig.node.heir
-    assert of(Refused, rig.receive("c1", write(2, sequence=2))) == [("c1", Refused(2, heir))], "nothing new is taken"
-    assert of(TimeoutNow, ack(rig, heir)) == [(heir, TimeoutNow(rig.node.term))]
+    assert rig.node.transferee in ("n2", "n3") and not of(TimeoutNow, rig.sent)
+    transferee = rig.node.transferee
+    assert of(Refused, rig.receive("c1", write(2, sequence=2))) == [("c1", Refused(2, transferee))], (
+        "nothing new is taken"
+    )
+    assert of(TimeoutNow, ack(rig, transferee)) == [(transferee, TimeoutNow(rig.node.term))]
 
 
 def test_the_heir_stands_at_once_and_sticky_voters_let_it() -> None:
@@ -289,7 +291,7 @@ def test_a_leader_whose_heir_does_not_stand_goes_on() -> None:
     rig = settled()
     tell(rig, Drain())
     rig.fire("transfer")
-    assert rig.node.heir == ""
+    assert rig.node.transferee == ""
     rig.receive("c1", write(1))
     assert rig.node.log.last == 2
 
