@@ -7,6 +7,7 @@ modules of this package. See :mod:`.shipping`, which sends it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib
 import importlib.util
@@ -127,25 +128,25 @@ def unpack(archive: bytes, code: str) -> str:
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
         raise RuntimeError(f"{base} is not a folder that this user alone can write to")
     target = base / code
-    if fingerprint(str(target)) != code:
-        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=base))
-        with zipfile.ZipFile(io.BytesIO(archive)) as files:
-            files.extractall(fresh)
-        if fingerprint(str(fresh)) != code:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise RuntimeError(f"the code unpacked in {base} is not what was sent")
-        try:
-            fresh.rename(target)  # fails if another worker was faster
-        except OSError:
-            if fingerprint(str(target)) == code:
+    lock = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several raylets may share a machine; the kernel lets go for one that dies
+        if fingerprint(str(target)) != code:
+            fresh = Path(tempfile.mkdtemp(prefix="new-", dir=base))
+            with zipfile.ZipFile(io.BytesIO(archive)) as files:
+                files.extractall(fresh)
+            if fingerprint(str(fresh)) != code:
                 shutil.rmtree(fresh, ignore_errors=True)
-            else:  # damaged: out of the way, for good
+                raise RuntimeError(f"the code unpacked in {base} is not what was sent")
+            if target.exists():  # damaged: out of the way, for good
                 target.rename(Path(tempfile.mkdtemp(prefix="old-", dir=base)) / "damaged")
-                fresh.rename(target)
-    os.utime(target)
-    for other in base.iterdir():
-        if other != target and time.time() - other.stat().st_mtime > KEPT_S:
-            shutil.rmtree(other, ignore_errors=True)
+            fresh.rename(target)
+        os.utime(target)
+        for other in base.iterdir():
+            if other != target and time.time() - other.stat().st_mtime > KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
+    finally:
+        os.close(lock)
     return str(target)
 
 

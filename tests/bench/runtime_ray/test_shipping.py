@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,18 @@ def test_code_is_unpacked_once_and_repaired(sources: Path, temporary: Path) -> N
     assert bootstrap.unpack(archive, code) == str(folder)
     assert (folder / "bench" / "a.py").read_text() == "A = 1"
     assert not list(folder.parent.glob("new-*"))
+
+
+def test_workers_of_one_machine_unpack_at_the_same_moment(sources: Path, temporary: Path) -> None:
+    code, archive = shipping.pack(sources)
+    with ThreadPoolExecutor(8) as workers:
+        for damaged in [False, True] * 15:
+            if damaged:
+                next(temporary.rglob("a.py")).write_text("A = 2")
+            else:
+                shutil.rmtree(temporary / f"quorumbench-{os.getuid()}", ignore_errors=True)
+            folders = {task.result() for task in [workers.submit(bootstrap.unpack, archive, code) for _ in range(8)]}
+            assert len(folders) == 1 and bootstrap.fingerprint(folders.pop()) == code
 
 
 def test_code_nobody_has_used_for_long_is_removed(sources: Path, temporary: Path) -> None:
