@@ -16,6 +16,7 @@ MODULES: dict[str, str] = {
     "gossip": "protocols.gossip",
     "heartbeat": "protocols.membership.heartbeat",
     "lease": "protocols.membership.lease",
+    "splitbrain": "protocols.membership.splitbrain",
 }
 
 
