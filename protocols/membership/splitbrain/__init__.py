@@ -20,7 +20,7 @@ family = Family(
     model="none",
     functions=("read",),
     leader=lambda view: view.active,
-    lives_partitioned=lambda config: config.strategy == "lease-majority",
+    lives_partitioned=lambda config: False,  # one that is deaf but heard keeps the others from it: see the README
     timescale=lambda config: min(config.timeout_s - config.period_s, config.term_s / 3),
     variants=(
         {"strategy": "static-quorum"},

@@ -15,6 +15,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         strategy: which side survives; see :mod:`protocols.membership.splitbrain.strategy`.
         quorum: (static-quorum) servers that a side needs; 0: a majority of the initial ones.
+        referee: (keep-referee) number of the referee among the initial servers, sorted; from 1.
         fence: whoever takes over first kills those whose consent it cannot get. False: it waits ``takeover_s`` instead
             and hopes that they have stopped by themselves, so nothing is promised.
         period_s: seconds between heartbeats.
@@ -28,6 +29,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     strategy: Strategy = "keep-majority"
     quorum: int = 0
+    referee: int = 1
     fence: bool = True
     period_s: float = 0.05
     timeout_s: float = 0.3
@@ -46,6 +48,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"timeout_s {self.timeout_s:g} is out of range: above the period {self.period_s:g}")
         if not 0 <= self.drift_bound <= 0.5:
             raise ValueError(f"drift_bound {self.drift_bound:g} is out of range: 0 to 0.5")
+        if not 1 <= self.referee <= nodes:
+            raise ValueError(f"referee {self.referee} is out of range: 1 to {nodes}")
         if self.quorum and not nodes // 2 < self.quorum <= nodes:
             raise ValueError(
                 f"quorum {self.quorum} is out of range: {nodes // 2 + 1} to {nodes}, or two sides may both have one"

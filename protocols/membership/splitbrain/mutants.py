@@ -6,12 +6,13 @@ from ...family import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        name="fence-not-awaited",
+        name="no-fence",
         why="Whoever is deemed down is taken for dead: it may be slow, and goes on acting.",
         file="server",
-        edits=(("        if not self.config.fence and ctx.monotonic()", "        if ctx.monotonic()"),),
+        edits=(("                    ctx.fence(name)\n", "                    self.consents.add(name)\n"),),
         caught_by=("one_acts",),
-        params={"strategy": "keep-majority", "takeover_s": 0.001},
+        seed=3,
+        params={"strategy": "keep-majority", "timeout_s": 0.12, "stable_s": 0.02},
     ),
     Mutant(
         name="consents-while-active",
@@ -24,6 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("one_acts",),
+        seed=40,
         params={"strategy": "keep-majority"},
     ),
     Mutant(
@@ -34,6 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ("            self._withdraw()\n        self.epoch = max", "            pass\n        self.epoch = max"),
         ),
         caught_by=("one_acts",),
+        seed=106,
         params={"strategy": "keep-majority"},
     ),
     Mutant(
@@ -42,6 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="strategy",
         edits=(("2 * len(side) > len(members) or", "2 * len(side) >= len(members) or"),),
         caught_by=("one_side",),
+        seed=18,
         params={"strategy": "keep-majority"},
     ),
     Mutant(
@@ -50,6 +54,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("        if self.downed:\n            self._resign(ctx)\n", "        if self.downed:\n"),),
         caught_by=("loser_stops",),
+        seed=21,
         params={"strategy": "keep-majority"},
     ),
     Mutant(
@@ -63,7 +68,8 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("one_acts",),
-        params={"strategy": "lease-majority"},
+        seed=503,
+        params={"strategy": "lease-majority", "term_s": 2.0, "timeout_s": 0.12, "stable_s": 0.02},
     ),
     Mutant(
         name="lease-not-looked-at",
@@ -71,6 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if self.active and self.leasing and ctx.monotonic() >= self.until:", "if False:"),),
         caught_by=("one_acts",),
+        seed=54,
         params={"strategy": "lease-majority"},
     ),
 )

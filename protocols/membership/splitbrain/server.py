@@ -68,7 +68,8 @@ class Server(Node):
         self.decided: tuple[frozenset[str], frozenset[str], str] = (self.members, frozenset(), "")
         self.epoch = 0
         self.oldest = ctx.bootstrap[0]
-        self.reign = -1  # when the holder was last heard
+        self.reign = -self.stable  # when the holder was last heard
+        self.calm = now  # when the last decision was taken
         self.downed = self.settled = self.active = False
         self.acts = self.began = 0
         # of an attempt
@@ -109,6 +110,7 @@ class Server(Node):
     def decide(self, ctx: Context, key: Any) -> None:
         """Whether this side goes on. The loser downs itself: it does not act, and does not try to."""
         self.settled = True
+        self.calm = ctx.monotonic()
         side = self.members - self.down
         wins = survives(
             self.config.strategy,
@@ -116,7 +118,7 @@ class Server(Node):
             self.members,
             quorum=self.config.quorum or self.majority,
             oldest=self.oldest,
-            referee=ctx.bootstrap[0],
+            referee=ctx.bootstrap[self.config.referee - 1],
         )
         self.decided = (self.members, side, self.oldest)
         if wins and self.downed:
@@ -152,10 +154,9 @@ class Server(Node):
                 self._check(ctx)
             return
         rank = sum(name < ctx.id for name in self.members - self.down)
-        silence = now - self.reign if self.reign >= 0 else now
-        if silence > self.stable + self.period * 4 * rank + int(ctx.rng.random() * self.period) and (
-            not self.leasing or now >= self.busy_until
-        ):
+        # One after the other, from when all of them could: else several fence each other at once.
+        ready = max(self.reign + self.stable, self.calm, self.busy_until if self.leasing else 0)
+        if now > ready + self.period * 4 * rank + int(ctx.rng.random() * self.period):
             ctx.mark("suspected")
             self.attempt = 1 + ctx.rng.getrandbits(48)
             self.epoch += 1
@@ -325,7 +326,7 @@ class Server(Node):
             self.acts += 1
             ctx.send(source, Done(message.operation))
         else:
-            known = self.reign >= 0 and self.oldest not in self.down and self.oldest != ctx.id
+            known = self.epoch > 0 and self.oldest not in self.down and self.oldest != ctx.id
             ctx.send(source, NotMine(message.operation, self.oldest if known else ""))
 
     def inspect(self) -> View:
