@@ -20,7 +20,7 @@ family = Family(
     model="none",
     functions=("read",),
     leader=lambda view: view.active,
-    lives_partitioned=lambda config: False,  # one that is deaf but heard keeps the others from it: see the README
+    lives_partitioned=lambda config: config.strategy == "lease-majority",
     timescale=lambda config: min(config.timeout_s - config.period_s, config.term_s / 3),
     variants=(
         {"strategy": "static-quorum"},
@@ -28,6 +28,8 @@ family = Family(
         {"strategy": "keep-oldest"},
         {"strategy": "keep-referee"},
         {"strategy": "lease-majority"},
+        {"strategy": "lease-majority", "timeout_s": 0.12, "stable_s": 0.02},
+        {"strategy": "keep-majority", "timeout_s": 0.12, "stable_s": 0.02},
         {"strategy": "keep-majority", "fence": False},
     ),
 )

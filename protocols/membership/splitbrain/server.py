@@ -75,9 +75,11 @@ class Server(Node):
         # of an attempt
         self.attempt = self.number = 0
         self.consents: set[str] = set()
+        self.refusals: set[str] = set()
         self.since = 0
+        self.failures = 0  # attempts in a row that led to nothing
         self.fencing: dict[str, int] = {}  # under way: for which attempt
-        self.sent: dict[int, int] = {}
+        self.asked: dict[int, tuple[int, set[str]]] = {}  # a lease's requests: when sent, who has granted
         self.until = 0
         # of a grantor
         self.granted: tuple[str, int] = ("", 0)
@@ -111,16 +113,17 @@ class Server(Node):
         """Whether this side goes on. The loser downs itself: it does not act, and does not try to."""
         self.settled = True
         self.calm = ctx.monotonic()
-        side = self.members - self.down
+        members = self.everybody if self.leasing else self.members  # the grantors stay who they are
+        side = members - self.down
         wins = survives(
             self.config.strategy,
             side,
-            self.members,
+            members,
             quorum=self.config.quorum or self.majority,
             oldest=self.oldest,
             referee=ctx.bootstrap[self.config.referee - 1],
         )
-        self.decided = (self.members, side, self.oldest)
+        self.decided = (members, side, self.oldest)
         if wins and self.downed:
             ctx.mark("merged")
         if not wins and not self.downed:
@@ -139,7 +142,7 @@ class Server(Node):
         """Say that one has the duty, or see whether somebody should take it."""
         ctx.set_timer("tick", self.period)
         now = ctx.monotonic()
-        if self.active:
+        if self._mine(ctx):
             ctx.broadcast(Reign(self.epoch, tuple(sorted(self.members))))
             if self.leasing:
                 self._ask(ctx, now)
@@ -147,8 +150,8 @@ class Server(Node):
         if self.downed or not self.settled:
             return
         if self.attempt:
-            if now - self.since > 8 * self.period + round(self.config.takeover_s * SECOND):
-                self._give_up(ctx)  # whoever stays silent though deemed up may be waiting for us
+            if now - self.since > 2 * self._patience():
+                self._give_up(ctx)
             else:
                 self._ask(ctx, now)
                 self._check(ctx)
@@ -162,16 +165,16 @@ class Server(Node):
             self.epoch += 1
             self.since = now
             self.consents = set()
-            self.sent = {}
+            self.refusals = set()
+            self.asked = {}
             self._ask(ctx, now)
             self._check(ctx)
 
     def _ask(self, ctx: Context, now: int) -> None:
         self.number += 1
-        self.sent[self.number] = now
-        self.sent.pop(self.number - 32, None)
         if self.leasing:
-            self.consents = set()
+            self.asked = {number: each for number, each in self.asked.items() if now < each[0] + self.config.held}
+            self.asked[self.number] = (now, set())
             self.claimed(ctx, ctx.id, Claim(self.epoch, self.attempt, self.number))
         ctx.broadcast(Claim(self.epoch, self.attempt, self.number))
 
@@ -201,20 +204,27 @@ class Server(Node):
         self.attempt = 0
         self.consents = set()
 
+    def _patience(self) -> int:
+        return 8 * self.period + round(self.config.takeover_s * SECOND)
+
     def _give_up(self, ctx: Context) -> None:
         if self.attempt and not self.active:
             if self.leasing:
                 ctx.broadcast(Release(self.attempt))
                 self.release(ctx, ctx.id, Release(self.attempt))
             self._withdraw()
-            self.reign = ctx.monotonic() + int(ctx.rng.random() * self.stable)  # let another try
+            self.failures += 1
+            most = self.stable << min(self.failures, 4)
+            self.reign = ctx.monotonic() + int(ctx.rng.random() * most)  # let another try
 
     @on(Refuse)
     def refused(self, ctx: Context, source: str, message: Refuse) -> None:
         """Somebody else has it, or is about to."""
         if message.attempt == self.attempt and not self.active:
             self.epoch = max(self.epoch, message.epoch)
-            if not self.leasing or len(self.consents) < self.majority:
+            self.refusals.add(source)
+            # One holder refuses for all; of grantors it takes so many that no majority is left.
+            if not self.leasing or len(self.everybody - self.down - self.refusals) < self.majority:
                 self._give_up(ctx)
 
     @on(Release)
@@ -229,13 +239,15 @@ class Server(Node):
         if message.attempt != self.attempt:
             return
         if self.leasing:
-            if message.number != self.number:
+            if message.number not in self.asked:
                 return
-            self.consents.add(source)
-            if len(self.consents) < self.majority:
+            sent, granted = self.asked[message.number]
+            granted.add(source)
+            self.refusals.discard(source)
+            if len(granted) < self.majority:
                 return
             now = ctx.monotonic()
-            until = self.sent[message.number] + self.config.held
+            until = sent + self.config.held
             if now >= until or (self.active and now >= self.until):
                 return
             self.until = max(self.until, until)
@@ -255,7 +267,9 @@ class Server(Node):
         if not missing:
             self._begin(ctx)
         elif self.config.fence:
-            for name in sorted(missing & self.down):
+            # Who is deemed up and yet answers nothing for so long cannot hear us, and may act: it is killed as well.
+            silent = missing - self.refusals if ctx.monotonic() - self.since > self._patience() else frozenset()
+            for name in sorted(missing & self.down | silent):
                 # Of two fences of one server it could not be told which has ended, so there is one at a time.
                 if name not in self.fencing:
                     self.fencing[name] = self.attempt
@@ -274,6 +288,7 @@ class Server(Node):
         ctx.mark("elected")
         ctx.mark("committed")
         self.active = True
+        self.failures = 0
         self.began += 1
         self.oldest = ctx.id
         self.members = self.everybody - self.down
@@ -312,6 +327,7 @@ class Server(Node):
             self._resign(ctx)
         self.epoch = message.epoch
         self.oldest = source
+        self.failures = 0
         members = frozenset(message.members)
         self.reign = ctx.monotonic()
         if members != self.members:

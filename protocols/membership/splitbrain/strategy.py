@@ -21,10 +21,10 @@ def survives(strategy: Strategy, side: Set[str], members: Set[str], *, quorum: i
         strategy: ``none``: every side goes on. ``static-quorum``: with ``quorum`` members. ``keep-majority``: with more
             than half of the members, or half and the first by name. ``keep-oldest``: with the oldest, unless that is
             alone among several; then all others together. ``keep-referee``: with the referee. ``lease-majority``:
-            every side may try, and the lease decides.
+            with those who can grant a lease, which decides.
         side: members that are reachable, oneself included if one is a member.
         members: all members of the last membership known.
-        quorum: for ``static-quorum``.
+        quorum: for ``static-quorum``, and the majority of the grantors.
         oldest, referee: names.
     """
     side = side & members
@@ -38,4 +38,6 @@ def survives(strategy: Strategy, side: Set[str], members: Set[str], *, quorum: i
         return oldest in side or (len(members) > 1 and side == members - {oldest})
     if strategy == "keep-referee":
         return referee in side
+    if strategy == "lease-majority":
+        return len(side) >= quorum
     return True
