@@ -99,6 +99,7 @@ def torture(protocol: str, seed: int, mutant: str | None = None, *, trace: bool 
             fsync=min(rng.choice((20_000, 250_000, 4 * MS, 15 * MS)), int(scale / 10)),
             fsync_sigma=rng.choice((0.0, 1.2)),
             byte=0.0,
+            fence=Random(f"{seed}/fence").choice((0, 100 * MS, 1000 * MS)),  # apart, so that other draws stay
         ),
         "clock_offset": 50 * MS,
         "clock_drift_ppm": 200.0,

@@ -25,6 +25,7 @@ class ServiceTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         fsync: median time of one sync.
         fsync_sigma: sigma of the logarithm of that time (lognormal); 0: every sync takes the same.
         wakeup: delay between an arrival at an idle node and its turn.
+        fence: from when a node orders another one killed (:meth:`protocols.node.Context.fence`) until that is dead.
     """
 
     message: int = 15_000
@@ -32,6 +33,7 @@ class ServiceTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     fsync: int = 250_000
     fsync_sigma: float = 0.0
     wakeup: int = 30_000
+    fence: int = 100_000_000
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

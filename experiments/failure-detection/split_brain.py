@@ -3,7 +3,10 @@
 Five servers, of which n1 has the one duty at first; n5 is the referee. Each strategy, with and without a fence, meets
 each disturbance for two seconds. Clients reach everybody, so whoever acts wrongly finds somebody to act for.
 
-    python experiments/failure-detection/split_brain.py [--seeds 5] [--out results/split-brain]
+    python experiments/failure-detection/split_brain.py [--seeds 5] [--live 3] [--out results/split-brain]
+
+``--live N`` adds N trials of each of a few cells on a local Ray: SIGSTOP, SIGKILL, links cut at both ends, and a fence
+that kills the process.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import argparse
 import csv
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from bench.faults.spec import Crash, Cut, Fault, Pause
 from bench.network import Lognormal, Network
 from bench.run import run_trial
+from bench.runtime.ray.session import RaySession
+from bench.runtime.record import Mark
 from bench.trial import Trial
 from bench.units import nanoseconds
 from bench.workload.spec import Workload
@@ -55,11 +60,15 @@ SHAPES: dict[str, Fault] = {
 }
 """Digits are servers; in brackets: one that still reaches both sides."""
 
+LIVE = (("keep-majority", False), ("keep-majority", True), ("lease-majority", False))
+LIVE_SHAPES = ("1 | 2345", "12 (3) 45", "1 paused", "1 killed")
 
-def trial(strategy: str, fence: bool, shape: str, seed: int) -> Trial:
+
+def trial(strategy: str, fence: bool, shape: str, seed: int, runtime: Literal["sim", "ray"] = "sim") -> Trial:
     """One disturbance of five servers."""
     return Trial(
         protocol="splitbrain",
+        runtime=runtime,
         nodes=5,
         seed=seed,
         duration=nanoseconds(6),
@@ -71,19 +80,37 @@ def trial(strategy: str, fence: bool, shape: str, seed: int) -> Trial:
     )
 
 
-def measure(strategy: str, fence: bool, shape: str, seeds: int) -> dict[str, Any]:
+def replaced(marks: list[Mark]) -> tuple[int, float]:
+    """How often a server acted that another had replaced, and seconds from the first such act of a trial to the last.
+
+    In both worlds from what servers say themselves. Live their clocks are one, that of the machine.
+    """
+    holder, times = "", []
+    for mark in sorted(marks, key=lambda mark: mark.at):
+        if mark.name == "elected":
+            holder = mark.node
+        elif mark.name == "acted" and mark.node != holder:
+            times.append(mark.at)
+    return len(times), (times[-1] - times[0]) / 1e9 if times else 0.0
+
+
+def measure(strategy: str, fence: bool, shape: str, seeds: int, session: RaySession | None = None) -> dict[str, Any]:
     """Acts of one that had been replaced, the longest outage, who was killed or stood down: medians of the seeds."""
-    double, outages, fences, downed, valid, premise = [], [], [], [], 0, 0
+    double, spans, outages, fences, downed, valid, premise = [], [], [], [], [], 0, 0
     for seed in range(1, seeds + 1):
-        result, record = run_trial(trial(strategy, fence, shape, seed))
-        before = [node for at, node in record.leaders if at < AT]
+        setting = trial(strategy, fence, shape, seed, "ray" if session else "sim")
+        result, record = run_trial(setting, session=session)
+        before = [mark.node for mark in record.marks if mark.name == "elected" and mark.at < AT]
         premise += bool(before) and before[-1] == "n1"
         valid += result.verdict == "valid"
-        double.append(result.figures["one_acts.double"])
+        acts, span = replaced(record.marks)
+        double.append(acts)
+        spans.append(span)
         outages.append(float("nan") if result.unavailable_s is None else result.unavailable_s)
         fences.append(result.coverage.get("fences", 0))
         downed.append(result.coverage.get("downed", 0))
     return {
+        "world": "live" if session else "simulated",
         "strategy": strategy,
         "fence": fence,
         "shape": shape,
@@ -92,6 +119,7 @@ def measure(strategy: str, fence: bool, shape: str, seeds: int) -> dict[str, Any
         "n1_had_it": premise,
         "double_acts": median(double),
         "double_acts_max": max(double),
+        "double_s_max": round(max(spans), 3),
         "outage_s": round(median(outages), 3),
         "killed": median(fences),
         "stood_down": median(downed),
@@ -107,6 +135,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Two tables of colours: acts of a server that had been replaced, and the outage."""
     from bench.report.plots import heat, to_png
 
+    rows = [row for row in rows if row["world"] == "simulated"]
     shapes = list(dict.fromkeys(row["shape"] for row in rows))
     names = list(dict.fromkeys(named(row) for row in rows))
     at = {(named(row), row["shape"]): row for row in rows}
@@ -127,26 +156,37 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     path.write_bytes(to_png(figure))
 
 
+def sentence(row: dict[str, Any]) -> str:
+    """What is printed of a cell."""
+    return (
+        f"{row['world']}, {named(row)}; {row['shape']}: {row['double_acts_max']:g} double acts at most within "
+        f"{row['double_s_max']:g} s, outage {row['outage_s']:g} s, {row['killed']:g} killed, {row['stood_down']:g} "
+        f"stood down, {row['valid']} of {row['trials']} valid"
+    )
+
+
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--live", type=int, default=0, help="live trials of a cell [default: none]")
     parser.add_argument("--strategies", default=",".join(dict(STRATEGIES)))
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--out", type=Path, default=Path("results/split-brain"))
     options = parser.parse_args()
+    wanted, shapes = options.strategies.split(","), options.shapes.split(",")
     rows = []
     for strategy, fence in STRATEGIES:
-        for shape in options.shapes.split(","):
-            if strategy not in options.strategies.split(","):
-                continue
-            row = measure(strategy, fence, shape, options.seeds)
-            rows.append(row)
-            print(
-                f"{named(row)}; {shape}: {row['double_acts_max']:g} double acts at most, outage {row['outage_s']:g} s, "
-                f"{row['killed']:g} killed, {row['stood_down']:g} stood down, {row['valid']} of {row['trials']} valid",
-                flush=True,
-            )
+        for shape in shapes if strategy in wanted else ():
+            rows.append(measure(strategy, fence, shape, options.seeds))
+            print(sentence(rows[-1]), flush=True)
+    if options.live:
+        with RaySession(None) as session:
+            for strategy, fence in LIVE:
+                for shape in LIVE_SHAPES if strategy in wanted else ():
+                    if shape in shapes:
+                        rows.append(measure(strategy, fence, shape, options.live, session))
+                        print(sentence(rows[-1]), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "cells.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

@@ -393,7 +393,7 @@ class World(Wires):
                 elif kind == EMIT:
                     self.emitted.append((leave, source, value))
                 elif kind == FENCE:
-                    self.at(leave, lambda by=source, node=what: self._fence(by, node))  # type: ignore[misc]
+                    self.at(leave + self.service.fence, lambda by=source, node=what: self._fence(by, node))  # type: ignore[misc]
 
     def _fence(self, by: str, node: str) -> None:
         self.fences.append((by, node))

@@ -20,6 +20,7 @@ family = Family(
     model="none",
     functions=("read",),
     leader=lambda view: view.active,
+    # With a fence two sides that overlap may kill each other.
     lives_partitioned=lambda config: config.strategy == "lease-majority",
     timescale=lambda config: min(config.timeout_s - config.period_s, config.term_s / 3),
     variants=(

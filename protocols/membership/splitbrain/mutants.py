@@ -11,7 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("                    ctx.fence(name)\n", "                    self.consents.add(name)\n"),),
         caught_by=("one_acts",),
-        seed=3,
+        seed=9,
         params={"strategy": "keep-majority", "timeout_s": 0.12, "stable_s": 0.02},
     ),
     Mutant(
@@ -20,12 +20,12 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(
             (
-                "            if self.active:\n                ctx.send",
-                "            if False:\n                ctx.send",
+                "            if self.active:\n                # Above",
+                "            if False:\n                # Above",
             ),
         ),
         caught_by=("one_acts",),
-        seed=40,
+        seed=15,
         params={"strategy": "keep-majority"},
     ),
     Mutant(
@@ -45,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="strategy",
         edits=(("2 * len(side) > len(members) or", "2 * len(side) >= len(members) or"),),
         caught_by=("one_side",),
-        seed=18,
+        seed=3,
         params={"strategy": "keep-majority"},
     ),
     Mutant(
@@ -54,22 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("        if self.downed:\n            self._resign(ctx)\n", "        if self.downed:\n"),),
         caught_by=("loser_stops",),
-        seed=21,
+        seed=3,
         params={"strategy": "keep-majority"},
-    ),
-    Mutant(
-        name="grant-forgotten",
-        why="A grantor that restarts grants at once, though the term of what it had granted is not over.",
-        file="server",
-        edits=(
-            (
-                "        self.busy_until = now + self.config.waited\n        ctx.child",
-                "        self.busy_until = 0\n        ctx.child",
-            ),
-        ),
-        caught_by=("one_acts",),
-        seed=503,
-        params={"strategy": "lease-majority", "term_s": 2.0, "timeout_s": 0.12, "stable_s": 0.02},
     ),
     Mutant(
         name="lease-not-looked-at",
@@ -77,7 +63,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if self.active and self.leasing and ctx.monotonic() >= self.until:", "if False:"),),
         caught_by=("one_acts",),
-        seed=54,
+        seed=22,
         params={"strategy": "lease-majority"},
     ),
 )

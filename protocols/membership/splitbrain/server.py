@@ -49,7 +49,9 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Server(Node):
-    """Marks: ``suspected`` (an attempt begins), ``elected``, ``committed``, ``resigned``, ``downed``, ``merged``."""
+    """Marks: ``suspected`` (an attempt begins), ``elected``, ``committed``, ``acted``, ``fences``, ``resigned``,
+    ``downed``, ``merged``.
+    """
 
     messages: ClassVar[Any] = Claim | Consent | Refuse | Release | Reign | Do
 
@@ -190,6 +192,8 @@ class Server(Node):
             self.busy_until = now + self.config.waited
         else:
             if self.active:
+                # Above whatever was claimed, or the claimants would not follow.
+                self.epoch = max(self.epoch, message.epoch + 1)
                 ctx.send(source, Refuse(message.attempt, self.epoch))
                 return
             if self.attempt and ctx.id < source:
@@ -301,8 +305,12 @@ class Server(Node):
     def act(self, ctx: Context, key: Any) -> None:
         """Do what only one may do."""
         if self._mine(ctx):
-            self.acts += 1
+            self._did(ctx)
             ctx.set_timer("act", round(self.config.act_s * SECOND))
+
+    def _did(self, ctx: Context) -> None:
+        self.acts += 1
+        ctx.mark("acted")
 
     def _mine(self, ctx: Context) -> bool:
         """Whether one has the duty at this moment: a lease by the clock, for timers ring late."""
@@ -339,7 +347,7 @@ class Server(Node):
     def do(self, ctx: Context, source: str, message: Do) -> None:
         """A client's."""
         if self._mine(ctx):
-            self.acts += 1
+            self._did(ctx)
             ctx.send(source, Done(message.operation))
         else:
             known = self.epoch > 0 and self.oldest not in self.down and self.oldest != ctx.id
