@@ -17,7 +17,7 @@ from protocols.node import Context, Durable, Node, Ok, on_request
 from protocols.requests import Cas, Read, Write
 
 MS = 1_000_000
-FREE = ServiceTimes(message=0, byte=0.0, fsync=0, wakeup=0)
+FREE = ServiceTimes(message=0, byte=0.0, fsync=0, wakeup=0, fence=0)
 """Work costs nothing: what is measured is the rest."""
 
 
