@@ -96,7 +96,7 @@ def test_a_stopped_world_stays_stopped() -> None:
 # --- batches and service times ---------------------------------------------------------------------------------------
 
 
-SLOW = ServiceTimes(message=1 * MS, byte=0.0, fsync=10 * MS, wakeup=3 * MS)
+SLOW = ServiceTimes(message=1 * MS, byte=0.0, fsync=10 * MS, wakeup=3 * MS, fence=20 * MS)
 
 
 def test_what_arrives_while_a_node_is_busy_is_one_batch() -> None:
@@ -389,6 +389,9 @@ def test_a_fenced_node_is_dead_before_the_fencer_knows() -> None:
     arrive(world, 50 * MS, "n1", Ping(), "n2")
     world.run(54 * MS)
     assert world.machines["n2"].engine is not None, "the decision is not durable yet"
+    world.run(75 * MS)
+    assert world.machines["n2"].engine is not None, "to kill takes time"
+    assert node(world, "n1").fenced == []
     world.run(100 * MS)
     assert world.machines["n2"].engine is None
     assert node(world, "n1").fenced == ["n2"]
