@@ -22,12 +22,11 @@ class Query(msgspec.Struct):
     attribute: int
     waiting: dict[str, Fetch | Search | Scan]
     rows: dict[str, Row]
-    fresh: bool = True  # the index has not been looked at in vain
+    missed: bytes | None = None  # how the record was seen before the index was looked at
 
 
 class Client(Node):
-    """Marks: ``missed`` (the index lacks a record, once a read), ``left_over`` (candidates that do not match),
-    ``cached``."""
+    """Marks: ``missed`` (the index lacks a record), ``left_over`` (candidates that do not match), ``cached``."""
 
     messages: ClassVar[Any] = Done | Rows | Keys
 
@@ -95,19 +94,19 @@ class Client(Node):
                 return
         ctx.set_timer("give_up", round(self.config.operation_timeout_s * SECOND), operation)
         if self.config.reads == "query":
-            self._find(ctx, operation, request.key, "query", number_of(request.key) % self.config.attributes)
+            self._find(ctx, operation, request.key, "query", number_of(request.key) % self.config.attributes, None)
         elif self.config.reads == "scan":
             self._scan(ctx, operation, request.key)
         else:
-            self._read_record(ctx, operation, request.key, fresh=True)
+            self._read_record(ctx, operation, request.key, None)
 
-    def _read_record(self, ctx: Context, operation: int, key: str, *, fresh: bool) -> None:
-        query = self._begin(operation, key, "primary", -1, fresh=fresh)
+    def _read_record(self, ctx: Context, operation: int, key: str, missed: bytes | None) -> None:
+        query = self._begin(operation, key, "primary", -1, missed)
         self._fetch(ctx, query, salted(key, self.config.salts))
 
-    def _find(self, ctx: Context, operation: int, key: str, step: str, attribute: int, *, fresh: bool = True) -> None:
+    def _find(self, ctx: Context, operation: int, key: str, step: str, attribute: int, seen: bytes | None) -> None:
         """Everything with that attribute: of a local index everybody has a part, of a global one a single server."""
-        query = self._begin(operation, key, step, attribute, fresh=fresh)
+        query = self._begin(operation, key, step, attribute, seen)
         everybody = self.placing.servers
         asked = everybody if self.config.index == "local" else (self.placing.owner_of_term(attribute),)
         self.queries[query].waiting = {server: Search(query, attribute) for server in asked}
@@ -121,10 +120,10 @@ class Client(Node):
         self.queries[query].waiting = {server: Scan(query, first, last) for server in asked}
         self.ask_again(ctx, query)
 
-    def _begin(self, operation: int, key: str, step: str, attribute: int, *, fresh: bool = True) -> int:
+    def _begin(self, operation: int, key: str, step: str, attribute: int, missed: bytes | None = None) -> int:
         self.numbers += 1
         self.of_operation[operation] = self.numbers
-        self.queries[self.numbers] = Query(operation, key, step, attribute, {}, {}, fresh)
+        self.queries[self.numbers] = Query(operation, key, step, attribute, {}, {}, missed)
         return self.numbers
 
     def _fetch(self, ctx: Context, query: int, keys: tuple[str, ...]) -> None:
@@ -175,16 +174,24 @@ class Client(Node):
         rows = [row for row in state.rows.values() if row[1] is not None]
         if state.step == "primary":
             # Of one piece or of many, the newest; without salts there is one.
-            value = max(rows, key=lambda row: (row[2], row[0]))[1] if rows else None
-            if self.config.reads == "primary" or value is None:
-                self._finish(ctx, state, value)
-            else:
-                attribute = self.placing.attribute(value)
-                self._find(ctx, state.operation, state.key, "index", attribute, fresh=state.fresh)
-            return
-        if state.step == "scan":
+            self._record(ctx, state, max(rows, key=lambda row: (row[2], row[0]))[1] if rows else None)
+        elif state.step == "scan":
             self._finish(ctx, state, len(rows).to_bytes(8, "big"))
-            return
+        else:
+            self._found(ctx, query, state, rows)
+
+    def _record(self, ctx: Context, state: Query, value: bytes | None) -> None:
+        """The record is known: that was all, or now it is looked up by its attribute."""
+        if self.config.reads == "primary" or value is None:
+            self._finish(ctx, state, value)
+        elif value == state.missed and self.config.index != "async":
+            # It was so before and after the index said that there is no such record. Who asks by attribute alone
+            # believes that, and so do we: whoever judges the history shall see it.
+            self._finish(ctx, state, None)
+        else:
+            self._find(ctx, state.operation, state.key, "index", self.placing.attribute(value), value)
+
+    def _found(self, ctx: Context, query: int, state: Query, rows: list[Row]) -> None:
         matching = {row[0]: row[1] for row in rows if row[1] and self.placing.attribute(row[1]) == state.attribute}
         if len(matching) < len(state.rows):
             ctx.mark("left_over", candidates=len(state.rows) - len(matching))
@@ -194,10 +201,8 @@ class Client(Node):
             self._finish(ctx, state, matching[state.key])
         else:
             # The record has changed since it was read, or the index does not know it yet.
-            if state.fresh:
-                ctx.mark("missed")
+            ctx.mark("missed")
             self.queries[query] = state
-            state.fresh = False
             ctx.set_timer("look_again", round(self.config.backoff_s * (1 + ctx.rng.random()) * SECOND), query)
 
     @on_timer("look_again")
@@ -205,7 +210,7 @@ class Client(Node):
         """From the beginning, the record first."""
         state = self.queries.pop(query, None)
         if state is not None:
-            self._read_record(ctx, state.operation, state.key, fresh=False)
+            self._read_record(ctx, state.operation, state.key, state.missed)
 
     def _finish(self, ctx: Context, state: Query, value: bytes | None) -> None:
         del self.of_operation[state.operation]
