@@ -117,6 +117,22 @@ MUTANTS: tuple[Mutant, ...] = (
         params=SYNC,
     ),
     Mutant(
+        name="late-answer-stops-the-timer",
+        why="An answer to an earlier, shorter message is taken for the last one: the rest, if lost, never comes again.",
+        file="server",
+        edits=(
+            (
+                "        if box.sent >= box.first:\n            return  # an answer",
+                "        if box.sent >= box.first:\n"
+                '            ctx.cancel_timer("push", source)\n'
+                "            return  # an answer",
+            ),
+        ),
+        caught_by=("convergence", "liveness"),
+        seed=59,
+        params={**ASYNC, "attributes": 2, "retry_s": 0.05},
+    ),
+    Mutant(
         name="scatter-forgets-a-server",
         why="A query of a local index is sent to all servers but one: what only that one has is never found.",
         file="client",

@@ -42,12 +42,12 @@ class Placing:
         return self.servers[partition % len(self.servers)]
 
     def partition(self, key: str) -> int:
-        """Of a record. In a ranged table the pieces of a salted key are spread over it."""
+        """Of a record. In a ranged table the pieces of a key are in so many partitions, one after the other."""
         config = self._config
         if config.placement == "hash":
             return hash_key(key) % config.partitions
         salt = key.partition(SALT)[2]
-        return (self._range(number_of(key)) + (hash_key(salt) if salt else 0)) % config.partitions
+        return (self._range(number_of(key)) + (int(salt) if salt else 0)) % config.partitions
 
     def _range(self, number: int) -> int:
         return min(number, self._config.span - 1) * self._config.partitions // self._config.span

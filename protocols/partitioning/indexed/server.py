@@ -240,7 +240,6 @@ class Server(Node):
         box.first = message.number + 1
         self.version += 1
         ctx.compact_prefix("outbox:" + source, message.number)
-        ctx.cancel_timer("push", source)
         ready = [key for key, each in self.changes.items() if each.target == source and each.number <= message.number]
         for key in ready:
             change = self.changes.pop(key)
@@ -251,6 +250,9 @@ class Server(Node):
                 self.ask(ctx, source, waiting.popleft())
             if waiting:
                 self.waiting.setdefault(key, deque()).extend(waiting)
+        if box.sent >= box.first:
+            return  # an answer to an earlier life, which had sent less: the rest is on its way yet, and its timer stays
+        ctx.cancel_timer("push", source)
         if self.config.flush_s and self.config.index == "async":
             if box.updates:
                 ctx.set_timer("push", round(self.config.flush_s * SECOND), source)
