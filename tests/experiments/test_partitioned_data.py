@@ -26,3 +26,35 @@ def test_a_hot_key_costs_its_share_and_salts_move_the_cost_to_reads(
     assert float(plain["stale"]) == 0 < float(cached["stale"]) < float(cached["predicted_stale"])
     assert float(cached["busiest_s"]) < 0.6 * float(plain["busiest_s"])
     assert float(at["insert", "hash", 1]["throughput"]) > 5 * float(at["insert", "range", 1]["throughput"])
+
+
+def test_queries_fan_out_as_the_model_says_and_only_an_asynchronous_index_is_late(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arguments = ["--seeds", "1", "--duration", "2", "--servers", "2,50", "--flushes", "0,0.1"]
+    rows = run("secondary_indexes", monkeypatch, tmp_path, *arguments)
+    at = {(row["part"], row["kind"], float(row["x"])): row for row in rows}
+    wide = at["queries", "local", 50]
+    assert float(wide["predicted"]) == pytest.approx(0.395, abs=0.001)
+    assert float(wide["late"]) == pytest.approx(0.395, abs=0.08)
+    assert float(at["queries", "global", 50]["late"]) < 0.06
+    assert float(at["queries", "local, asked again", 50]["late"]) < 0.01
+    local, sync, later = (at["writes", kind, 8] for kind in ("local", "sync", "async"))
+    for row in (local, sync, later):
+        assert float(row["p50_ms"]) == pytest.approx(float(row["predicted"]), rel=0.1)
+    assert float(local["messages"]) == 0 < float(sync["messages"]) < 4
+    down = {kind: float(at["a server is down", kind, 8]["late"]) for kind in ("local", "sync", "async")}
+    assert down["sync"] > 1.5 * down["local"] and down["async"] < 1.3 * down["local"]
+    late = at["staleness", "async", 0.1]
+    assert float(late["mean_ms"]) == pytest.approx(float(late["predicted"]), rel=0.1)
+    assert float(late["late"]) == pytest.approx(float(late["predicted_late"]), rel=0.2)
+    assert float(at["staleness", "async", 0]["late"]) < 0.04
+
+
+def test_the_published_share_of_slow_queries() -> None:
+    """Dean and Barroso, The Tail at Scale, page 75: of 100 servers of which each is slow once in 100 times, 63%."""
+    from tests.experiments.test_partitioning import script
+
+    secondary = script("secondary_indexes")
+    assert round(secondary.predicted_late("local", 100), 2) == 0.63
+    assert round(secondary.predicted_late("local", 1), 2) == 0.01

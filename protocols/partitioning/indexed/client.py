@@ -201,7 +201,7 @@ class Client(Node):
             self._finish(ctx, state, matching[state.key])
         else:
             # The record has changed since it was read, or the index does not know it yet.
-            ctx.mark("missed")
+            ctx.mark("missed", operation=state.operation)
             self.queries[query] = state
             ctx.set_timer("look_again", round(self.config.backoff_s * (1 + ctx.rng.random()) * SECOND), query)
 
