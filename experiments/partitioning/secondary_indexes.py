@@ -203,14 +203,14 @@ def writes(index: str, seeds: int, duration_s: float, *, crash: bool) -> Row:
     }
 
 
-def staleness(flush_s: float, seeds: int, duration_s: float) -> Row:
-    """How late an asynchronous index is, by its own account and for those who look up what they have just seen."""
+def staleness(index: str, flush_s: float, seeds: int, duration_s: float) -> Row:
+    """How late an index is, by its own account and for those who look up what they have just seen."""
     rate, reads, keys, attributes = 800.0, 0.5, 40, 8
     load = Workload(clients=20, rate=rate, keys=keys, mix=(("read", reads), ("write", 1 - reads)))
     lags: list[float] = []
     missed = asked = 0
     for seed in range(1, seeds + 1):
-        params = {"reads": "index", "index": "async", "attributes": attributes, "flush_s": flush_s}
+        params = {"reads": "index", "index": index, "attributes": attributes, "flush_s": flush_s}
         wanted = trial(seed, 8, duration_s, load, params)
         _, record = run(wanted)
         marks = [mark for mark in record.marks if wanted.warmup <= mark.at < wanted.duration]
@@ -222,18 +222,22 @@ def staleness(flush_s: float, seeds: int, duration_s: float) -> Row:
     streams = 8 * len({placing.owner_of_term(each) for each in range(attributes)})
     lag = predicted_lag_s(flush_s, updates / streams)
     changes = rate * (1 - reads) * (1 - 1 / attributes) / keys  # of the attribute, a key and second
-    return {
+    found: Row = {
         "part": "staleness",
-        "kind": "async",
+        "kind": index,
         "x": flush_s,
-        "count": len(lags),
-        "p50_ms": _ms(median(lags)),
-        "p99_ms": _ms(np.quantile(lags, 0.99)),
-        "mean_ms": _ms(mean(lags)),
+        "count": asked,
         "late": round(missed / asked, 4),
-        "predicted": _ms(lag),
-        "predicted_late": round(predicted_missed(flush_s, updates / streams, changes), 4),
     }
+    if index == "async":
+        found |= {
+            "p50_ms": _ms(median(lags)),
+            "p99_ms": _ms(np.quantile(lags, 0.99)),
+            "mean_ms": _ms(mean(lags)),
+            "predicted": _ms(lag),
+            "predicted_late": round(predicted_missed(flush_s, updates / streams, changes), 4),
+        }
+    return found
 
 
 def _ms(seconds: Any) -> float:
@@ -290,7 +294,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         written.grid(axis="x")
         written.set_xlabel("a write, median [ms]")
         written.legend(fontsize=8, loc="upper right")
-        mine = of("staleness")
+        mine = of("staleness", "async")
         gathers = [1e3 * row["x"] for row in mine]
         stale.plot(gathers, [row["mean_ms"] for row in mine], "-o", markersize=4, color=palette[0])
         stale.plot(gathers, [row["predicted"] for row in mine], ":", color=palette[0])
@@ -331,8 +335,12 @@ def main() -> int:
         for index in ("local", "sync", "async"):
             row = writes(index, options.seeds, options.duration, crash=crash)
             add(row, f"{row['messages']} messages between servers, {row['late']:.1%} took more than 100 ms")
+    for index in ("local", "sync"):
+        row = staleness(index, 0.0, options.seeds, options.duration)
+        rows.append(row)
+        print(f"staleness, {index}: {row['late']:.1%} of the look-ups miss", flush=True)
     for flush_s in map(float, options.flushes.split(",")):
-        row = staleness(flush_s, options.seeds, options.duration)
+        row = staleness("async", flush_s, options.seeds, options.duration)
         add(row, f"mean {row['mean_ms']} ms, predicted {row['predicted']}; {row['late']:.1%} of the look-ups miss")
     options.out.mkdir(parents=True, exist_ok=True)
     columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -58,3 +58,18 @@ def test_the_published_share_of_slow_queries() -> None:
     secondary = script("secondary_indexes")
     assert round(secondary.predicted_late("local", 100), 2) == 0.63
     assert round(secondary.predicted_late("local", 1), 2) == 0.01
+
+
+def test_joins_move_what_the_model_says_and_agree_with_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    arguments = ["--left", "400", "--workers", "4", "--ratios", "1,2,4,8", "--skews", "0,1.5", "--widths", "4,256"]
+    rows = run("joins", monkeypatch, tmp_path, *arguments, "--duration", "1")
+    at = {(row["part"], row["system"], float(row["x"])): row for row in rows}
+    for row in rows:
+        if row["part"] in ("bytes", "scans", "changes"):
+            assert float(row["measured"]) == pytest.approx(float(row["predicted"]), rel=0.12), row
+    for ratio, best in ((2, "repartition"), (4, "broadcast")):  # the model says 3
+        moved = {way: float(at["bytes", way, ratio]["measured"]) for way in ("repartition", "broadcast")}
+        assert min(moved, key=lambda way: moved[way]) == best
+    assert float(at["bytes", "colocated", 8]["measured"]) == 0
+    assert float(at["skew", "repartition", 1.5]["measured"]) > 1.7 > float(at["skew", "broadcast", 1.5]["measured"])
+    assert float(at["scans", "hash", 4]["late"]) > 4 * float(at["scans", "range", 4]["late"])
