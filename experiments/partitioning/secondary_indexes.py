@@ -4,6 +4,7 @@ Three parts, simulated: queries over more and more servers when one exchange in 
 Tail at Scale, CACM 2013); writes, also while a server is down; and how late an asynchronous index is.
 
     python experiments/partitioning/secondary_indexes.py [--seeds 3] [--out results/secondary-indexes]
+    python experiments/partitioning/secondary_indexes.py --live 5     # writes and staleness on three processes
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from bench.faults.spec import Crash
 from bench.history.history import OK, READ, WRITE
 from bench.network import Constant, Mixture, Network
-from bench.run import run_trial
+from bench.run import open_session, run_trial
 from bench.runtime.record import RunRecord
 from bench.trial import Result, ServiceTimes, Trial
 from bench.units import nanoseconds
@@ -240,6 +241,56 @@ def staleness(index: str, flush_s: float, seeds: int, duration_s: float) -> Row:
     return found
 
 
+def live(index: str, flush_s: float, duration_s: float, session: Any) -> Row:
+    """The same table as processes, with real syncs: what a write takes, and what look-ups miss."""
+    load = Workload(clients=8, rate=300.0, keys=40, mix=(("read", 0.5), ("write", 0.5)))
+    wanted = Trial(
+        protocol="indexed",
+        runtime="ray",
+        nodes=3,
+        duration=nanoseconds(duration_s),
+        warmup=nanoseconds(1.0),
+        params={"reads": "index", "index": index, "attributes": 8, "flush_s": flush_s},
+        workload=load,
+    )
+    result, record = run_trial(wanted, session=session)
+    if result.verdict != "valid":
+        raise SystemExit(f"{index}: {result.verdict}: {result.void_reason or result.violations[0].reason}")
+    took, asked = times(record, WRITE, wanted.warmup), times(record, READ, wanted.warmup)
+    marks = [mark for mark in record.marks if wanted.warmup <= mark.at < wanted.duration]
+    missed = {(mark.node, mark.fields["operation"]) for mark in marks if mark.name == "missed"}
+    return {
+        "index": index,
+        "flush_s": flush_s,
+        "writes": len(took),
+        "write_p50_ms": _ms(np.quantile(took, 0.5)),
+        "write_p99_ms": _ms(np.quantile(took, 0.99)),
+        "read_p50_ms": _ms(np.quantile(asked, 0.5)),
+        "missed": round(len(missed) / len(asked), 4),
+    }
+
+
+def run_live(duration_s: float, out: Path) -> int:
+    """All kinds, each once; writes ``live.csv``."""
+    rows = []
+    with open_session() as session:
+        for index, flush_s in (("local", 0.0), ("sync", 0.0), ("async", 0.0), ("async", 0.1)):
+            row = live(index, flush_s, duration_s, session)
+            rows.append(row)
+            print(f"live, {index}, updates gather for {1e3 * flush_s:g} ms: {row}", flush=True)
+    _write(rows, out / "live.csv")
+    return 0
+
+
+def _write(rows: Sequence[Row], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _ms(seconds: Any) -> float:
     return round(float(seconds) * 1e3, 3)
 
@@ -319,7 +370,10 @@ def main() -> int:
     parser.add_argument("--servers", default=",".join(map(str, SERVERS)))
     parser.add_argument("--flushes", default=",".join(map(str, FLUSHES_S)))
     parser.add_argument("--out", type=Path, default=Path("results/secondary-indexes"))
+    parser.add_argument("--live", type=float, default=0.0, help="only the live part: seconds of load a trial")
     options = parser.parse_args()
+    if options.live:
+        return run_live(options.live, options.out)
     rows: list[Row] = []
 
     def add(row: Row, words: str) -> None:
@@ -342,12 +396,7 @@ def main() -> int:
     for flush_s in map(float, options.flushes.split(",")):
         row = staleness("async", flush_s, options.seeds, options.duration)
         add(row, f"mean {row['mean_ms']} ms, predicted {row['predicted']}; {row['late']:.1%} of the look-ups miss")
-    options.out.mkdir(parents=True, exist_ok=True)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with (options.out / "cells.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    _write(rows, options.out / "cells.csv")
     draw(rows, options.out / "figure.png")
     return 0
 

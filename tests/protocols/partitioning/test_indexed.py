@@ -250,6 +250,23 @@ def test_survives_the_full_nemesis(seed: int) -> None:
     assert result.violations == (), f"seed {seed}: {result.violations}"
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"reads": "primary", "salts": 3},
+        {"reads": "primary", "cache_ttl_s": 0.05},
+        {"reads": "query"},
+        {"reads": "scan"},
+    ],
+    ids=lambda params: "-".join(map(str, params.values())),
+)
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_other_clients_survive_it_too(seed: int, params: dict[str, Any]) -> None:
+    result, _ = run_trial(torture("indexed", seed, params=params))
+    assert result.violations == (), f"seed {seed}: {result.violations}"
+    assert result.operations.ok > 20
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_nemesis_catches_every_mistake(mutant: Mutant) -> None:
     outcome = judge("indexed", mutant.name, mutant.seed)
