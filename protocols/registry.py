@@ -18,6 +18,7 @@ MODULES: dict[str, str] = {
     "heartbeat": "protocols.membership.heartbeat",
     "lease": "protocols.membership.lease",
     "splitbrain": "protocols.membership.splitbrain",
+    "views": "protocols.membership.views",
 }
 
 
