@@ -11,7 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("or not self.inside or self.stopped:", "or not self.inside:"),),
         caught_by=("linearizable", "virtual_synchrony"),
-        seed=1,
+        seed=22,
     ),
     Mutant(
         name="own-messages-only",
@@ -19,7 +19,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("end = max(answer.last for answer in flushed)", "end = self.last"),),
         caught_by=("linearizable", "virtual_synchrony"),
-        seed=1,
+        seed=11,
     ),
     Mutant(
         name="accepted-ignored",
@@ -27,15 +27,15 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("        if accepted:\n", "        if False:\n"),),
         caught_by=("primary_component",),
-        seed=1,
+        seed=7,
     ),
     Mutant(
         name="promise-not-kept",
         why="What was promised for the next view is forgotten in a crash.",
         file="server",
         edits=(('            ctx.persist("promised", promised)\n', ""),),
-        caught_by=("primary_component", "linearizable"),
-        seed=1,
+        caught_by=("primary_component", "virtual_synchrony", "linearizable"),
+        seed=11,
     ),
     Mutant(
         name="delivered-too-early",
@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="server",
         edits=(("if len(change.accepting) >= self.majority:", "if len(change.accepting) >= self.majority - 1:"),),
         caught_by=("primary_component",),
-        seed=1,
+        seed=153,
     ),
     Mutant(
         name="joiner-keeps-its-state",

@@ -131,6 +131,7 @@ class Server(Node):
         self._restore(self.base)
         self.entries: list[Entry] = [each for each in durable.log(MESSAGES).entries if each.index > self.base.index]
         self.last = self.entries[-1].index if self.entries else self.base.index
+        self.ahead: dict[int, Entry] = {}  # overtook others on the way
         self.stable = self.base.index
         self.durable = self.last
         self.unsynced: list[tuple[int, int]] = []  # (turn, last message then) whose writes are not on disk yet
@@ -184,12 +185,14 @@ class Server(Node):
         ctx.broadcast(Order(self.view.number, (entry,), self.stable), self.view.members)
 
     def _keep(self, ctx: Context, entries: Iterable[Entry]) -> None:
-        """Those that follow the last one; an acknowledgement leaves when they are on disk."""
+        """Those that follow the last one, and later ones when their turn comes; acknowledged when they are on disk."""
         fresh = []
         for entry in entries:
-            if entry.index == self.last + 1:
-                fresh.append(entry)
-                self.last = entry.index
+            if entry.index > self.last:
+                self.ahead[entry.index] = entry
+        while self.last + 1 in self.ahead:
+            self.last += 1
+            fresh.append(self.ahead.pop(self.last))
         if fresh:
             self.entries.extend(fresh)
             ctx.append(MESSAGES, fresh)
@@ -494,7 +497,7 @@ class Server(Node):
         self.base = Base(decision.end, decision.digest, decision.state)
         self.entries = []
         self.last = self.stable = self.durable = decision.end
-        self.unsynced = []
+        self.unsynced, self.ahead = [], {}
         self.heard = ctx.monotonic()
         self.acks, self.before = {}, {}
         self.change, self.wanted, self.served = None, 0, False
