@@ -39,8 +39,8 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
 
 SHAPES: dict[str, Fault | None] = {
     "none": None,
-    "one slow link\n(20 ms)": SlowLink(at=AT, target="follower", extra=Constant(nanoseconds(0.02)), length=LENGTH),
-    "another\npaused 0.2 s": Pause(at=AT, target="follower", length=nanoseconds(0.2)),
+    "one link\n20 ms slow": SlowLink(at=AT, target="follower", extra=Constant(nanoseconds(0.02)), length=LENGTH),
+    "another\npaused": Pause(at=AT, target="follower", length=nanoseconds(0.2)),
     "another\nkilled": Crash(at=AT, target="follower", down=LENGTH),
     "leader\nkilled": Crash(at=AT, target="leader", down=LENGTH),
     "leader\ncut off": Partition(at=AT, shape="isolate", target="leader", length=LENGTH),
@@ -112,7 +112,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             ("latency while it lasts, median [ms]", table(lambda row: row["p50_ms"])),
             ("histories not linearizable [%]", table(lambda row: 100 * row["contradicted"] / row["trials"])),
         ],
-        x_label="disturbance, 2 s if not said otherwise",
+        x_label="disturbance, 2 s (the pause 0.2 s)",
         y_label="",
         columns=names,
         rows_named=systems,

@@ -79,6 +79,7 @@ class Server(Node):
         self.consents: set[str] = set()
         self.refusals: set[str] = set()
         self.since = 0
+        self.first = 0  # number of its first request
         self.failures = 0  # attempts in a row that led to nothing
         self.fencing: dict[str, int] = {}  # under way: for which attempt
         self.asked: dict[int, tuple[int, set[str]]] = {}  # a lease's requests: when sent, who has granted
@@ -166,6 +167,7 @@ class Server(Node):
             self.attempt = 1 + ctx.rng.getrandbits(48)
             self.epoch += 1
             self.since = now
+            self.first = self.number + 1
             self.consents = set()
             self.refusals = set()
             self.asked = {}
@@ -271,8 +273,10 @@ class Server(Node):
         if not missing:
             self._begin(ctx)
         elif self.config.fence:
-            # Who is deemed up and yet answers nothing for so long cannot hear us, and may act: it is killed as well.
-            silent = missing - self.refusals if ctx.monotonic() - self.since > self._patience() else frozenset()
+            # Who is deemed up and yet answers no request of many cannot hear us, and may act: it is killed as well.
+            # Requests are counted, not time: one who stands still asks nothing, and has not looked at the answers.
+            asked = (self.number - self.first) * self.period
+            silent = missing - self.refusals if asked > self._patience() else frozenset()
             for name in sorted(missing & self.down | silent):
                 # Of two fences of one server it could not be told which has ended, so there is one at a time.
                 if name not in self.fencing:
