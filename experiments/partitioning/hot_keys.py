@@ -39,6 +39,8 @@ SALTS = (1, 2, 4, 8, 16)
 WRITES = (1.0, 0.5, 0.0)
 TTLS_S = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 HOT_SKEW = 1.2
+HOT = 10
+"""Keys that are cut where not all are."""
 RATE = 3200.0
 """Of the open loop with a cache: 40% of what eight servers could do, and 92% of what the busiest can."""
 CACHED_CLIENTS = 24
@@ -61,8 +63,10 @@ def demand(requests: Sequence[float], salts: int, writes: float, client: ClientC
     placing = Placing(client, [f"n{number + 1}" for number in range(SERVERS)])
     taken = dict.fromkeys(placing.servers, 0.0)
     for number, share in enumerate(requests):
-        for server, pieces in placing.by_owner(salted(f"k{number}", salts)).items():
-            taken[server] += share * (WRITE_S * writes * len(pieces) / salts + READ_S * (1 - writes))
+        for server, pieces in placing.by_owner(salted(f"k{number}", salts, client.hot)).items():
+            whole = salts == 1 or (client.hot and number >= client.hot)
+            part = 1.0 if whole else len(pieces) / salts
+            taken[server] += share * (WRITE_S * writes * part + READ_S * (1 - writes))
     return list(taken.values())
 
 
@@ -198,14 +202,16 @@ class Bench:
         """More and more pieces, under three mixes."""
         requests = shares(KEYS, HOT_SKEW)
         for writes in WRITES:
-            for count in salts:
-                mix = tuple(each for each in (("read", 1 - writes), ("write", writes)) if each[1])
-                load = Workload(clients=clients, keys=KEYS, distribution="zipfian", skew=HOT_SKEW, mix=mix)
-                # In a mix an answer to a read may have to wait for a sync, and then costs nothing: no prediction.
-                pure = writes in (0.0, 1.0)
-                bound = round(predicted(requests, count, writes, ClientConfig(reads="primary"))) if pure else ""
-                params = {"salts": count}
-                self.run("salting", f"{writes:.0%} writes", count, load, "indexed", params, predicted=bound)
+            mix = tuple(each for each in (("read", 1 - writes), ("write", writes)) if each[1])
+            load = Workload(clients=clients, keys=KEYS, distribution="zipfian", skew=HOT_SKEW, mix=mix)
+            for hot in (0, HOT):
+                for count in salts:
+                    # In a mix an answer to a read may have to wait for a sync, and then costs nothing: no prediction.
+                    client = ClientConfig(reads="primary", hot=hot)
+                    bound = round(predicted(requests, count, writes, client)) if writes in (0.0, 1.0) else ""
+                    name = f"{writes:.0%} writes{f', {hot} keys cut' if hot else ''}"
+                    params = {"salts": count, "hot": hot}
+                    self.run("salting", name, count, load, "indexed", params, predicted=bound)
 
     def caching(self, ttls_s: Sequence[float]) -> None:
         """A read-mostly load, a hot key and a cache at each client."""
@@ -271,18 +277,21 @@ def draw(rows: list[Row], path: Path) -> None:
             for at, system in enumerate(systems):
                 mine = [each for each in rows if each["part"] == part and each["system"] == system]
                 x = [scale * each["x"] for each in mine]
-                marker, line = ("x", "none") if system == "store" else ("o", "-")
+                marker, line = ("x", "none") if system == "store" else ("o", "--" if "cut" in system else "-")
+                colour = palette[at // 2 if part == "salting" else at]
                 rates = [each["throughput"] for each in mine]
-                look = {"linestyle": line, "marker": marker, "markersize": 4, "color": palette[at]}
-                place.plot(x, rates, label=system, zorder=3 if system == "store" else 2, **look)
+                look = {"linestyle": line, "marker": marker, "markersize": 4, "color": colour}
+                name = "_" if "cut" in system else system
+                place.plot(x, rates, label=name, zorder=3 if system == "store" else 2, **look)
                 if system != "store" and mine[0]["predicted"]:
-                    place.plot(x, [each["predicted"] for each in mine], ":", color=palette[at])
+                    place.plot(x, [each["predicted"] for each in mine], ":", color=colour)
             place.set_ylim(bottom=0)
             place.set_xlabel(label)
             place.set_ylabel("operations/s")
             place.legend(fontsize=8)
         celebrity.set_title("only writes; dotted: 1 / time of the busiest", fontsize=8.5)
-        salting.set_title(f"{shares(KEYS, HOT_SKEW)[0]:.0%} of the requests for one key", fontsize=8.5)
+        share = shares(KEYS, HOT_SKEW)[0]
+        salting.set_title(f"hottest key {share:.0%}; dashed: only the {HOT} hottest cut", fontsize=8.5)
         salting.set_xscale("log", base=2)
         salting.set_xticks(list(SALTS), [str(each) for each in SALTS])
         _draw_cache(cache, [each for each in rows if each["part"] == "cache"], palette)

@@ -48,12 +48,12 @@ class Client(Node):
     @on_request(Write, Cas)
     def change(self, ctx: Context, operation: int, request: Write | Cas) -> None:
         """Ask whoever has the record, or one of its pieces."""
-        if self.config.salts > 1:
+        pieces = salted(request.key, self.config.salts, self.config.hot)
+        if len(pieces) > 1:
             if type(request) is Cas:
                 ctx.reply(operation, Fail("a salted key has no compare-and-set: no server knows what it is"))
                 return
-            piece = salted(request.key, self.config.salts)[ctx.rng.randrange(self.config.salts)]
-            request = Write(piece, request.value)
+            request = Write(pieces[ctx.rng.randrange(len(pieces))], request.value)
         session = self.idle.pop() if self.idle else f"{ctx.id}.{ctx.rng.getrandbits(64):016x}"
         sequence = self.sequences[session] = self.sequences.get(session, 0) + 1
         self.asked[operation] = Ask(operation, ctx.id, session, sequence, ctx.wall(), request)
@@ -102,7 +102,7 @@ class Client(Node):
 
     def _read_record(self, ctx: Context, operation: int, key: str, missed: bytes | None) -> None:
         query = self._begin(operation, key, "primary", -1, missed)
-        self._fetch(ctx, query, salted(key, self.config.salts))
+        self._fetch(ctx, query, salted(key, self.config.salts, self.config.hot))
 
     def _find(self, ctx: Context, operation: int, key: str, step: str, attribute: int, seen: bytes | None) -> None:
         """Everything with that attribute: of a local index everybody has a part, of a global one a single server."""

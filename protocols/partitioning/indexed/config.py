@@ -62,8 +62,9 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             records whose keys are among the next ``width``; likewise.
         index, attributes, partitions, placement, span: as the servers'.
         width: keys of a scan.
-        salts: pieces that each key is cut into; a write goes to one of them, a read asks all of them and takes what
+        salts: pieces that a key is cut into; a write goes to one of them, a read asks all of them and takes what
             was written last by its writer's clock.
+        hot: only the keys k0 to k(hot - 1) are cut; 0: all.
         cache_ttl_s: seconds for which what was read of a record is remembered and believed; 0: not at all.
         operation_timeout_s: seconds after which a client gives an operation up.
         ask_again_s: seconds without an answer after which it asks again whoever has not answered.
@@ -78,6 +79,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     span: int = 64
     width: int = 16
     salts: int = 1
+    hot: int = 0
     cache_ttl_s: float = 0.0
     operation_timeout_s: float = 5.0
     ask_again_s: float = 0.2
@@ -93,6 +95,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 raise ValueError(f"{name} {getattr(self, name)} is out of range: at least 1")
         if (self.salts > 1 or self.cache_ttl_s) and self.reads != "primary":
             raise ValueError("salts and cache_ttl_s are of reads 'primary' only")
+        if self.hot < 0:
+            raise ValueError(f"hot {self.hot} is out of range: at least 0")
         if not 0 <= self.cache_ttl_s <= 3600:
             raise ValueError(f"cache_ttl_s {self.cache_ttl_s:g} is out of range: 0 to 3600 seconds")
         for name in ("operation_timeout_s", "ask_again_s", "backoff_s"):

@@ -18,13 +18,16 @@ def number_of(key: str) -> int:
     return int(digits) if digits.isdigit() else hash_key(key) % (1 << 31)
 
 
-def salted(key: str, salts: int) -> tuple[str, ...]:
-    """The pieces of a key.
+def salted(key: str, salts: int, hot: int = 0) -> tuple[str, ...]:
+    """The pieces of a key, if it is among the first ``hot``, or all are to be cut (0).
 
     >>> salted("k7", 2)
     ('k7#0', 'k7#1')
+    >>> salted("k7", 2, hot=5)
+    ('k7',)
     """
-    return (key,) if salts == 1 else tuple(f"{key}{SALT}{salt}" for salt in range(salts))
+    whole = salts == 1 or (hot and number_of(key) >= hot)
+    return (key,) if whole else tuple(f"{key}{SALT}{salt}" for salt in range(salts))
 
 
 class Placing:

@@ -36,7 +36,7 @@ class Table:
         client = ClientConfig(
             reads=reads,  # type: ignore[arg-type]
             **shared,
-            **{name: params[name] for name in ("salts", "cache_ttl_s", "width") if name in params},
+            **{name: params[name] for name in ("salts", "hot", "cache_ttl_s", "width") if name in params},
         )
         server.validate(nodes)
         client.validate(nodes)
@@ -197,6 +197,15 @@ def test_a_read_of_a_salted_key_finds_the_piece_that_was_written_last() -> None:
     number = table.begin(Cas("k0", None, b"12345678"))
     table.wait(0.01)
     assert isinstance(table.outcomes[number], Fail)
+
+
+def test_only_hot_keys_are_cut() -> None:
+    table = Table(reads="primary", salts=4, hot=1)
+    for number in range(40):
+        table.put(f"k{number % 2}", number)
+    pieces = sorted(key for name in ("n1", "n2", "n3") for key in table.server(name).records)
+    assert pieces == ["k0#0", "k0#1", "k0#2", "k0#3", "k1"]
+    assert table.ask(Cas("k1", (39).to_bytes(8, "big"), b"12345678")) == (39).to_bytes(8, "big")
 
 
 def test_a_cache_is_believed_for_its_time_and_not_after_a_write_of_ones_own() -> None:
