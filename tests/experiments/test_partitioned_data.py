@@ -52,7 +52,7 @@ def test_queries_fan_out_as_the_model_says_and_only_an_asynchronous_index_is_lat
 
 
 def test_the_published_share_of_slow_queries() -> None:
-    """Dean and Barroso, The Tail at Scale (variability amplified by scale): 100 servers, each slow once in 100 times."""
+    """Dean and Barroso, The Tail at Scale (CACM 2013): 100 servers, each slow once in 100 times."""
     from tests.experiments.test_partitioning import script
 
     secondary = script("secondary_indexes")
