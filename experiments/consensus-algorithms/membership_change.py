@@ -152,7 +152,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             )
             for name, group in groups.items()
         ],
-        x_label="ms (medians and intervals; of fewer than 8 trials means and ranges)",
+        x_label="ms (median; of fewer than 8 trials mean and range)",
         names=("longest outage", "time until the change is through"),
     )
     path.write_bytes(to_png(figure))
