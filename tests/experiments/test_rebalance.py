@@ -25,7 +25,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_all_that_is_due_moves_and_a_pause_makes_it_take_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ["rebalance.py", "--seeds", "1", "--cells", "3", "--rate", "300", "--keys", "400"]
+    arguments = ["rebalance.py", "--seeds", "1", "--cells", "3", "--rate", "1500", "--keys", "6000"]
     monkeypatch.setattr("sys.argv", [*arguments, "--out", str(tmp_path)])
     assert load(monkeypatch).main() == 0
     rows = {float(row["pause_s"]): row for row in csv.DictReader((tmp_path / "cells.csv").open())}
