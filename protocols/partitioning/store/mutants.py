@@ -137,4 +137,13 @@ MUTANTS: tuple[Mutant, ...] = (
         seed=26,
         params=BUSY,
     ),
+    Mutant(
+        name="directory-cached-for-ever",
+        why="A client is told who has a partition now and goes on asking whom it asked before.",
+        file="client",
+        edits=(("        self.table[partition] = owner\n        return True\n", "        return False\n"),),
+        caught_by=("liveness",),
+        seed=19,
+        params={"move_every_s": 0.05},
+    ),
 )
