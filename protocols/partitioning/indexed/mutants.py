@@ -129,7 +129,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("convergence", "liveness"),
-        seed=59,
+        seed=29,
         params={**ASYNC, "attributes": 2, "retry_s": 0.05},
     ),
     Mutant(
