@@ -20,7 +20,8 @@ from .trial import Detection, Trial
 
 DEEMED_DOWN, DEEMED_UP = "deemed_down", "deemed_up"
 """The marks that say so; their field ``subject`` says of whom."""
-DISTURBING = ("pause", "stall", "partition", "slow-node", "slow-link", "lossy-link", "slow-disk", "clock-drift")
+DISTURBING = ("pause", "stall", "partition", "slow-node", "slow-link", "lossy-link", "slow-disk", "clock-drift",
+              "send-omission", "receive-omission", "byzantine")  # fmt: skip
 """Faults under which a server may rightly seem down."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .sweep import Sweep, SweepResult
     from .trial import Result, Trial
 
-_REPEATED = ("fault", "param")
+_REPEATED = ("fault", "faults", "param")
 
 
 @dataclass(frozen=True)

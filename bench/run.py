@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from protocols.family import Family
 
 from .assess import assess
+from .faults.lying import check_lie
 from .mutation import find_mutant, load_family
 from .params import build_configs
 from .provenance import provenance
@@ -31,6 +32,8 @@ def prepare(trial: Trial) -> tuple[Family, Any, Any]:
     if trial.mutant is not None:
         params = {**find_mutant(load_family(trial.protocol), trial.mutant).params, **params}
     server_config, client_config = build_configs(family, params, trial.nodes)
+    for fault in trial.faults:
+        check_lie(fault, family, trial.runtime)
     return family, server_config, client_config
 
 

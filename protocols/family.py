@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from .node import Node
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Invariant(Protocol):
@@ -60,6 +63,43 @@ class Mutant:
     caught_by: tuple[str, ...]
     seed: int = 1
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Liar:
+    """Who lies: the adversary around a correct server.
+
+    Attributes:
+        node: the correct server within; what it knows, the adversary knows.
+        name: its own; rng: seeded.
+        sign: its own signature of a payload; of nobody else's has it the key.
+        memory: the adversary's own, for as long as it lies.
+    """
+
+    node: Any
+    name: str
+    rng: Random
+    sign: Callable[[bytes], bytes]
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lie:
+    """One way in which a Byzantine server of this protocol lies.
+
+    Attributes:
+        name: in kebab case, as in ``byzantine n2 as slander``.
+        about: one sentence: what it says, and what that does to whoever believes it.
+        says: (the liar, to whom, the message that the correct server would send) -> (in whose name, to whom, what) of
+            each message that leaves instead; nothing, for silence.
+        in_anothers_name: whether it sends messages that claim to come from somebody else, which only a network lets
+            pass that does not authenticate its senders.
+    """
+
+    name: str
+    about: str
+    says: Callable[[Liar, str, Any], list[tuple[str, str, Any]]]
+    in_anothers_name: bool = False
 
 
 class Glance(msgspec.Struct, frozen=True, array_like=True):
@@ -126,6 +166,7 @@ class Family:
             protocols whose servers need not become equal.
         converges: whether servers with these parameters become equal, all up and connected, without another operation.
         opinions: for protocols whose servers deem each other up or down.
+        lies: what a Byzantine server may do; empty for protocols that nobody has thought about in this way.
         variants: parameters that a torture run picks from, one set a seed, so that rare paths are common somewhere.
     """
 
@@ -150,6 +191,7 @@ class Family:
     converged: Callable[[Mapping[str, Any]], str] | None = None
     converges: Callable[[Any], bool] = lambda config: True
     opinions: Opinions | None = None
+    lies: tuple[Lie, ...] = ()
     variants: tuple[Mapping[str, Any], ...] = ({},)
 
     def models(self, server_config: Any, client_config: Any, nodes: int) -> tuple[str, ...]:
@@ -157,3 +199,15 @@ class Family:
         if callable(self.model):
             return self.model(server_config, client_config, nodes)
         return () if self.model == "none" else (self.model,)
+
+
+def find_lie(family: Family, name: str) -> Lie:
+    """The lie of that name.
+
+    Raises:
+        KeyError: this protocol has none.
+    """
+    for lie in family.lies:
+        if lie.name == name:
+            return lie
+    raise KeyError(name)

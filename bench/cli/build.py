@@ -15,8 +15,10 @@ from protocols.family import Family
 from .. import plugins
 from ..calibration import check_service, kept
 from ..errors import UsageError, unknown_name
+from ..faults.lying import check_lie
 from ..faults.nemesis import check_kinds
 from ..faults.notation import check_runtime, exact_duration, format_fault, format_latency, parse_fault, validate_target
+from ..faults.presets import schedule
 from ..faults.spec import Fault, Nemesis
 from ..faults.targets import zones_of
 from ..mutation import find_mutant, load_family
@@ -73,6 +75,7 @@ class RunOptions:
     fifo: bool = False
     bandwidth: float | None = None
     fault: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     nemesis: str | None = None
     nemesis_interval: str | None = None
     nemesis_length: str | None = None
@@ -204,12 +207,17 @@ def _network(options: RunOptions) -> Network:
     return network
 
 
-def _faults(options: RunOptions, duration: int, workload: Workload, network: Network) -> tuple[Fault, ...]:
+def _faults(
+    options: RunOptions, family: Family, duration: int, workload: Workload, network: Network
+) -> tuple[Fault, ...]:
     servers = [f"n{index + 1}" for index in range(_nodes(options))]
     clients = [f"c{index + 1}" for index in range(workload.clients)]
     zones = zones_of(network, servers, clients)
     faults = [parse_fault(text) for text in options.fault]
+    for name in options.faults:
+        faults += schedule(name, duration, servers, family, options.runtime)
     for fault in faults:
+        check_lie(fault, family, options.runtime)
         validate_target(fault, servers, workload.clients, zones)
         check_runtime(fault, options.runtime)
         if fault.at >= duration:
@@ -258,11 +266,11 @@ def build_trial(options: RunOptions) -> Trial:
         raise unknown_name("runtime", options.runtime, RUNTIMES)
     runtime: Literal["sim", "ray"] = "ray" if options.runtime == "ray" else "sim"
     nodes = _nodes(options)
-    calm = not options.fault and options.nemesis is None and options.mutant is None
+    calm = not (options.fault or options.faults) and options.nemesis is None and options.mutant is None
     usual = (DURATION if calm else DURATION_WITH_FAULTS)[runtime]
     duration = usual if options.duration is None else duration_of(options.duration, "--duration")
     workload, network = _workload(options, family), _network(options)
-    faults = _faults(options, duration, workload, network)
+    faults = _faults(options, family, duration, workload, network)
     bare_mutant = options.mutant is not None and not faults
     params = parse_params(family, options.param)
     trial = Trial(

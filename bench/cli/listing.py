@@ -77,6 +77,8 @@ def _protocol(name: str) -> None:
             title = "Parameters of servers and clients" if role == "both" else f"Parameters of a {role}"
             _table(f"{title} (--param NAME=VALUE)", rows)
     _table("Mutants (--mutant NAME)", [(mutant.name, mutant.why) for mutant in family.mutants])
+    if family.lies:
+        _table("Byzantine behaviours (--fault 'byzantine n2 as NAME ...')", [(x.name, x.about) for x in family.lies])
 
 
 def _mutants() -> None:
@@ -95,14 +97,16 @@ def _mutants() -> None:
 
 def _faults() -> None:
     from ..faults.notation import FORMS, usage
+    from ..faults.presets import PRESETS
     from ..faults.targets import WORDS
 
     _table("Faults (--fault)", [(usage(kind), form.help) for kind, form in FORMS.items()])
     click.echo(f"TARGET is a node (n1, c1 ...), zone:NAME, or one of {', '.join(WORDS)}.")
     click.echo(
         "host:SERVER (host:n3, host:leader) is every node of the process that this server shares: they are killed or\n"
-        "stopped together, with their process. Where each node has its own process, it is that node."
+        "stopped together, with their process. Where each node has its own process, it is that node.\n"
     )
+    _table("Failure models (--faults)", [(name, preset.about) for name, preset in PRESETS.items()])
 
 
 def _workloads() -> None:

@@ -73,6 +73,7 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(NETWORK, "--clock-offset", metavar="TIME", help="Wall clocks start within +-TIME (sim).")
 @option(NETWORK, "--clock-drift-ppm", type=NUMBER, help="Clocks run within +-PPM (sim).")
 @option(FAULTS, "--fault", multiple=True, metavar="FAULT", help='"crash leader at 5s for 2s"; repeatable.')
+@option(FAULTS, "--faults", multiple=True, metavar="MODEL", help="A failure model: crash, omission, timing ...")
 @option(
     FAULTS,
     "--nemesis",

@@ -265,13 +265,15 @@ _MAKERS: dict[str, Callable[[_Draw, int], Fault | list[Fault] | None]] = {
 KINDS: tuple[str, ...] = tuple(_MAKERS)
 """What a nemesis can draw. ``membership`` is in no general set: few protocols change theirs. ``zone-loss`` names a part
 of one cluster: it is scheduled by hand."""
+SCHEDULED = ("zone-loss", "send-omission", "receive-omission", "byzantine")
+"""What it cannot: the first names a part of one cluster, the others belong to a failure model (see :mod:`.presets`)."""
 
 
 def check_kinds(kinds: Sequence[str], runtime: str) -> None:
     """Raise :class:`UsageError` unless a nemesis can draw all these kinds in that runtime."""
     only_sim = [fault.__struct_config__.tag for fault in SIM_ONLY]
     for kind in kinds:
-        if kind == "zone-loss":
+        if kind not in _MAKERS and kind in SCHEDULED:
             raise UsageError(f"a nemesis cannot draw {kind}: schedule it with --fault")
         if kind not in _MAKERS:
             raise unknown_name("fault kind", kind, _MAKERS)

@@ -29,6 +29,7 @@ from ..network.latency import (
 from ..units import NS_PER, parse_duration
 from .spec import (
     SIM_ONLY,
+    Byzantine,
     ClockDrift,
     ClockJump,
     Crash,
@@ -43,8 +44,10 @@ from .spec import (
     Partition,
     Pause,
     PowerLoss,
+    ReceiveOmission,
     RetryStorm,
     RollingRestart,
+    SendOmission,
     SlowDisk,
     SlowLink,
     SlowNode,
@@ -192,6 +195,7 @@ SHARE = Value("0.2", _probability, _plain)
 PPM = Value("500ppm", _ppm, lambda ppm: _plain(ppm) + "ppm")
 DELAY = Value("20ms", parse_latency, format_latency)
 WORD = Value("leader", str, str)
+LIE = Value("slander", str, str)
 DAMAGE = Value("corrupt", _damage, str)
 
 # --- forms -----------------------------------------------------------------------------------------------------------
@@ -283,6 +287,21 @@ FORMS: dict[str, Form] = {
         "Messages to or from it are lost, and doubled, with these probabilities.",
         keywords={"by": ("loss", SHARE), "duplication": ("duplication", SHARE), **_LENGTH},
         optional={"duplication": 0.0},
+    ),
+    "send-omission": Form(
+        SendOmission,
+        "What it sends is lost with this probability; what is sent to it arrives.",
+        keywords={"by": ("loss", SHARE), **_LENGTH},
+    ),
+    "receive-omission": Form(
+        ReceiveOmission,
+        "What is sent to it is lost with this probability; what it sends arrives.",
+        keywords={"by": ("loss", SHARE), **_LENGTH},
+    ),
+    "byzantine": Form(
+        Byzantine,
+        "It lies, in one of the ways of its protocol (bench list PROTOCOL names them).",
+        keywords={"as": ("behaviour", LIE), **_LENGTH},
     ),
     "slow-disk": Form(SlowDisk, "Every sync takes so much longer.", keywords={"by": ("extra", SMALL), **_LENGTH}),
     "full-disk": Form(FullDisk, "Writes fail for want of space.", keywords=_LENGTH),

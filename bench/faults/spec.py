@@ -137,6 +137,38 @@ class LossyLink(_Fault, frozen=True, tag="lossy-link"):
     duplication: float = 0.0
 
 
+class SendOmission(_Fault, frozen=True, tag="send-omission"):
+    """Each message that the target sends is lost with probability ``loss``; what is sent to it arrives.
+
+    Hadzilacos (1984), Perry and Toueg (1986): the process is up, and some of its sends do not happen.
+    """
+
+    target: str
+    loss: float
+    length: int
+
+
+class ReceiveOmission(_Fault, frozen=True, tag="receive-omission"):
+    """Each message to the target is lost with probability ``loss``; its own arrive (Perry and Toueg 1986)."""
+
+    target: str
+    loss: float
+    length: int
+
+
+class Byzantine(_Fault, frozen=True, tag="byzantine"):
+    """The target says what its protocol would not (Lamport, Shostak and Pease 1982), for ``length``.
+
+    An adversary stands between the correct node and the network and rewrites what leaves, per destination;
+    ``behaviour`` names one of the protocol's :class:`protocols.family.Lie`. The node within stays correct, and is
+    itself again afterwards; whoever believed it may not be.
+    """
+
+    target: str
+    behaviour: str
+    length: int
+
+
 class SlowDisk(_Fault, frozen=True, tag="slow-disk"):
     """Every sync takes ``extra`` ns longer."""
 
@@ -202,6 +234,9 @@ Fault = (
     | SlowNode
     | SlowLink
     | LossyLink
+    | SendOmission
+    | ReceiveOmission
+    | Byzantine
     | SlowDisk
     | FullDisk
     | ClockJump

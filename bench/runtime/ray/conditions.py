@@ -69,10 +69,16 @@ class ConditionFaults(Schedule):
         self._trouble_links(fault, names, self.troubles.lossy, fault, fault.length)
 
     def _trouble_links(
-        self, fault: Fault, names: list[str], table: dict[Pair, list[Any]], what: Any, length: int
+        self,
+        fault: Fault,
+        names: list[str],
+        table: dict[Pair, list[Any]],
+        what: Any,
+        length: int,
+        pairs: list[Pair] | None = None,
     ) -> None:
         start = monotonic_ns()
-        pairs = self._links_of(names)
+        pairs = self._links_of(names) if pairs is None else list(dict.fromkeys(pairs))
         for pair in pairs:
             table.setdefault(pair, []).append(what)
         self.supervisor.impose()
@@ -83,6 +89,31 @@ class ConditionFaults(Schedule):
             self.supervisor.impose()
 
         self._record(fault, names, length, undo, start)
+
+    def _fire_send_omission(self, fault: spec.SendOmission) -> None:
+        names = self._names(fault.target)
+        pairs = [pair for pair in self._links_of(names) if pair[0] in names]
+        self._trouble_links(fault, names, self.troubles.omitted, fault.loss, fault.length, pairs)
+
+    def _fire_receive_omission(self, fault: spec.ReceiveOmission) -> None:
+        names = self._names(fault.target)
+        pairs = [pair for pair in self._links_of(names) if pair[1] in names]
+        self._trouble_links(fault, names, self.troubles.omitted, fault.loss, fault.length, pairs)
+
+    def _fire_byzantine(self, fault: spec.Byzantine) -> None:
+        """The nodes' own hosts carry the lie out."""
+        names = [name for name in self._names(fault.target) if name in self.supervisor.servers]
+        start = monotonic_ns()
+        for name in names:
+            self.troubles.lies.setdefault(name, []).append(fault.behaviour)
+        self.supervisor.impose()
+
+        def undo() -> None:
+            for name in names:
+                self.troubles.lies[name].remove(fault.behaviour)
+            self.supervisor.impose()
+
+        self._record(fault, names, fault.length, undo, start)
 
     # --- disks and clocks --------------------------------------------------------------------------------------------
 

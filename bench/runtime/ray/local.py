@@ -8,11 +8,13 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from random import Random
 from time import time_ns
 from typing import Any
 
 import msgspec
 
+from protocols.family import Liar, Lie
 from protocols.node import Node
 
 from ..engine import Engine
@@ -77,10 +79,12 @@ class LocalNode:
         synced: Callable[[LocalNode, Engine, int, BaseException | None], None],
         *,
         outlive: bool = True,
+        lies: tuple[Lie, ...] = (),
     ) -> None:
         """Prepare; see :class:`bench.runtime.ray.stage.Stage` for the callbacks.
 
         ``outlive``: whether what is counted must survive the process, as it must where a fault kills processes.
+        ``lies``: what liars of its protocol say.
         """
         self.name = name
         self.number = number
@@ -97,8 +101,10 @@ class LocalNode:
         self.turns_before = 0  # of earlier lives
         self.on_mark: Callable[[str], None] | None = None
         self._trouble = NodeTrouble()
+        self.lie: Callable[[list[tuple[str, Any]]], list[tuple[str, Any]]] | None = None
         self._resting = False
         self._seed = seed
+        self._lies = lies
         self._bootstrap = bootstrap
         self._trust = trust
         self._alarm = alarm
@@ -196,9 +202,24 @@ class LocalNode:
         if trouble.slow > 1 and before.slow <= 1:
             self._resting = False
             self._alarm.at(monotonic_ns() + _PERIOD, self._slice)
+        if trouble.lie != before.lie:
+            self.lie = self._liar(trouble.lie) if trouble.lie else None
         was = self.paused
         self.paused = trouble.paused or (self._resting and trouble.slow > 1)
         return was and not self.paused
+
+    def _liar(self, name: str) -> Callable[[list[tuple[str, Any]]], list[tuple[str, Any]]]:
+        """Rewrites what this node sends. Nothing leaves in another's name: a stream says who speaks."""
+        lie = next(each for each in self._lies if each.name == name)
+        who = Liar(None, self.name, Random(f"{self._seed}/lie/{self.name}"), lambda payload: self.sign("", payload))
+
+        def say(sends: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+            assert self.engine is not None
+            who.node = self.engine.node
+            said = [each for to, message in sends for each in lie.says(who, to, message)]
+            return [(whom, what) for who, whom, what in said if who == self.name]
+
+        return say
 
     def _slice(self) -> None:
         """Work for 1/factor of the time, rest for the remainder."""

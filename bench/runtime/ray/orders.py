@@ -47,6 +47,7 @@ class NodeTrouble(msgspec.Struct, frozen=True):
         slow: factor on its CPU time (likewise).
         slow_disk: ns that each sync takes longer.
         disk_full: writes fail.
+        lie: of its protocol that it tells; empty for none.
         clock_offset: ns the wall clock is off. clock_rate: local seconds a true second.
     """
 
@@ -54,6 +55,7 @@ class NodeTrouble(msgspec.Struct, frozen=True):
     slow: float = 1.0
     slow_disk: int = 0
     disk_full: bool = False
+    lie: str = ""
     clock_offset: int = 0
     clock_rate: float = 1.0
 

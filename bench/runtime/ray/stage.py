@@ -94,6 +94,7 @@ class Stage:
                 self.arrive,
                 self._sync_ended,
                 outlive=not plan.generate,
+                lies=family.lies,
             )
             node.on_mark = self._on_mark
         return family, kind

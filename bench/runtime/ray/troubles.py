@@ -18,28 +18,32 @@ class Troubles:
 
     Attributes:
         cuts: links -> how many faults cut them.
-        extra, lossy: links -> what delays them, or loses and repeats messages.
+        extra, lossy: links -> what delays them, or loses and repeats messages; ``omitted``: -> with which probabilities
+            a process omits to send or to receive over it.
         paused: nodes of processes that go on -> the faults (by number) that pause them.
         slow: nodes -> factors.
         slow_disk: nodes -> ns that a sync takes longer; ``full``: how many faults fill its disk.
         offset: nodes -> ns that the clock has jumped; ``ppm``: by what it drifts.
+        lies: nodes -> what they tell; the latest counts.
     """
 
     def __init__(self) -> None:
         self.cuts: Counter[Pair] = Counter()
         self.extra: dict[Pair, list[Latency]] = {}
         self.lossy: dict[Pair, list[spec.LossyLink]] = {}
+        self.omitted: dict[Pair, list[float]] = {}
         self.paused: dict[str, set[int]] = {}
         self.slow: dict[str, list[float]] = {}
         self.slow_disk: Counter[str] = Counter()
         self.full: Counter[str] = Counter()
         self.offset: Counter[str] = Counter()
         self.ppm: dict[str, list[float]] = {}
+        self.lies: dict[str, list[str]] = {}
 
     def conditions(self, slot: Slot, version: int) -> Conditions:
         """The faults in force that concern one host."""
         links: dict[str, dict[str, LinkTrouble]] = {}
-        for source, target in sorted({*self.cuts, *self.extra, *self.lossy}):
+        for source, target in sorted({*self.cuts, *self.extra, *self.lossy, *self.omitted}):
             if source in slot.nodes or target in slot.nodes:
                 trouble = self._link((source, target))
                 if trouble != LinkTrouble():
@@ -53,7 +57,7 @@ class Troubles:
         lossy = self.lossy.get(pair, ())
         return LinkTrouble(
             cut=self.cuts[pair] > 0,
-            loss=max((each.loss for each in lossy), default=0.0),
+            loss=max((*(each.loss for each in lossy), *self.omitted.get(pair, ())), default=0.0),
             duplication=max((each.duplication for each in lossy), default=0.0),
             extra=tuple(self.extra.get(pair, ())),
         )
@@ -65,6 +69,7 @@ class Troubles:
             slow=1.0 if by_signal else max(self.slow.get(name) or (1.0,)),
             slow_disk=self.slow_disk[name],
             disk_full=self.full[name] > 0,
+            lie=(self.lies.get(name) or ("",))[-1],
             clock_offset=self.offset[name],
             clock_rate=1 + sum(self.ppm.get(name, ())) / 1e6,
         )

@@ -330,6 +330,8 @@ class Wires:
     def send(self, node: LocalNode, sends: list[tuple[str, Any]]) -> None:
         """Queue messages of a node; :meth:`flush` lets them leave."""
         number, ways = node.number, node.ways
+        if node.lie is not None and node.engine is not None:
+            sends = node.lie(sends)
         to_servers = nowhere = 0
         if node.engine is None or node.engine.parental:
             self._scoped = True

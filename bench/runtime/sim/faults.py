@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from protocols.family import Family
+from protocols.family import Family, Liar, find_lie
 from protocols.node import AddServer, Drain, RemoveServer
 
 from ...faults import spec
@@ -342,8 +342,9 @@ class Injector:
 
     def _lossy_link(self, fault: spec.LossyLink) -> None:
         machines = self._machines(fault.target)
-        links = self._links_of(machines)
-        odds = (fault.loss, fault.duplication)
+        self._lose(fault, machines, self._links_of(machines), (fault.loss, fault.duplication))
+
+    def _lose(self, fault: Fault, machines: list[Machine], links: list[Link], odds: tuple[float, float]) -> None:
         for link in links:
             link.lossy.append(odds)
             link.settle()
@@ -352,6 +353,50 @@ class Injector:
             for link in links:
                 link.lossy.remove(odds)
                 link.settle()
+
+        self._record(fault, machines, fault.length, undo)  # type: ignore[union-attr]
+
+    def _send_omission(self, fault: spec.SendOmission) -> None:
+        self._omit(fault, sending=True)
+
+    def _receive_omission(self, fault: spec.ReceiveOmission) -> None:
+        self._omit(fault, sending=False)
+
+    def _omit(self, fault: spec.SendOmission | spec.ReceiveOmission, *, sending: bool) -> None:
+        machines = self._machines(fault.target)
+        world = self.world
+        links = [
+            world.link(machine, other.name) if sending else world.link(other, machine.name)
+            for machine in machines
+            for other in world.machines.values()
+            if other is not machine
+        ]
+        self._lose(fault, machines, links, (fault.loss, 0.0))
+
+    def _byzantine(self, fault: spec.Byzantine) -> None:
+        """Two lies of one node at a time are one too many: the later replaces the earlier."""
+        lie = find_lie(self.family, fault.behaviour)
+        machines = [machine for machine in self._machines(fault.target) if machine.is_server]
+
+        def liar(machine: Machine) -> Callable[[str, Any], list[tuple[str, str, Any]]]:
+            world, name = self.world, machine.name
+            who = Liar(None, name, Random(f"{world.seed}/lie/{name}"), lambda payload: world.sign(name, payload))
+
+            def say(to: str, message: Any) -> list[tuple[str, str, Any]]:
+                assert machine.engine is not None
+                who.node = machine.engine.node
+                return lie.says(who, to, message)
+
+            return say
+
+        told = [(machine, liar(machine)) for machine in machines]
+        for machine, say in told:
+            machine.lie = say
+
+        def undo() -> None:
+            for machine, say in told:
+                if machine.lie is say:
+                    machine.lie = None
 
         self._record(fault, machines, fault.length, undo)
 

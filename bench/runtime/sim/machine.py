@@ -29,6 +29,7 @@ class Machine:
     inbox: what arrived while it was busy; all of it is the next batch.
     scheduled: whether a WORK event for it is in the heap.
     sent: messages over links that it shares with others.
+    lie: rewrites what leaves, while a fault makes this node a liar.
     slow: factor on CPU time. stall: ns to stand still after the next batch, before its effects leave.
     """
 
@@ -45,6 +46,7 @@ class Machine:
         "incarnation",
         "index",
         "is_server",
+        "lie",
         "links",
         "make",
         "name",
@@ -74,6 +76,7 @@ class Machine:
         self.inbox: deque[tuple[int, Any, Any]] = deque()
         self.scheduled = False
         self.paused = 0
+        self.lie: Callable[[str, Any], list[tuple[str, str, Any]]] | None = None
         self.slow = 1.0
         self.slowed: list[float] = []
         self.slow_disk = 0

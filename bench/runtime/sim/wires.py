@@ -97,6 +97,21 @@ class Wires(Services):
             self.note("send", source, target.name, name, number, message, leave)
             self.note("drop", target.name, source, name, number, None, leave)
 
+    def lied(self, machine: Machine, sends: list[tuple[str, Any]], leave: int) -> list[tuple[str, Any]]:
+        """What a liar sends instead in its own name. What it sends in another's leaves here, over its own links: the
+        simulator's messages say who sent them, and nobody checks."""
+        assert machine.lie is not None
+        own: list[tuple[str, Any]] = []
+        for to, message in sends:
+            for name, whom, said in machine.lie(to, message):
+                if name == machine.name:
+                    own.append((whom, said))
+                    continue
+                link = self.link(machine, whom)
+                link.sent += 1
+                self.send_with_care(link, name, said, leave)
+        return own
+
     def _through_codec(self, target: Machine, message: Any) -> Any:
         assert self._codecs is not None
         if type(message) is Scoped or target.engine is None:

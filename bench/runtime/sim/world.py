@@ -360,6 +360,8 @@ class World(Wires):
 
     def _release(self, machine: Machine, engine: Engine, leave: int) -> None:
         sends, engine.sends = engine.sends, []
+        if machine.lie is not None:
+            sends = self.lied(machine, sends, leave)
         heap, sequence, source, links = self._heap, self._sequence, machine.name, machine.links
         common, shares = self.common, machine.is_server
         engine.mark_send = 0

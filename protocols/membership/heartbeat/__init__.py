@@ -5,6 +5,7 @@ from ..asking import ClientConfig
 from .client import Client
 from .config import DetectorConfig
 from .invariants import invariants
+from .lies import LIES
 from .mutants import MUTANTS
 from .server import Server, View
 
@@ -27,6 +28,7 @@ family = Family(
         # a period until the next sign of life, its way, and the longest wait after the last one
         settles=lambda config, nodes: config.longest() + 2 * config.period_s + 2.0,
     ),
+    lies=LIES,
     variants=(
         {},
         {"detector": "fixed"},

@@ -33,6 +33,7 @@ class DetectorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         cap_s: (phi) longer gaps are pauses or outages rather than samples, and are not counted (Cassandra); 0: ten
             periods and the pause.
         grace_s: seconds granted to a node that was not heard of since this one booted.
+        signed: signs of life carry their sender's signature, and without a valid one they are none.
     """
 
     style: Literal["push", "pull"] = "push"
@@ -47,6 +48,7 @@ class DetectorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     first_gap_s: float = 0.0
     cap_s: float = 0.0
     grace_s: float = 1.0
+    signed: bool = False
 
     def validate(self, nodes: int) -> None:
         """Raise ``ValueError`` with one sentence if a value cannot be, alone or in a cluster of ``nodes``."""

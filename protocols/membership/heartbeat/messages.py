@@ -16,6 +16,19 @@ class Heartbeat(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False
     number: int
 
 
+class Signed(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A :class:`Heartbeat` or :class:`Pong` that its sender has signed, for networks that do not say who sends."""
+
+    life: int
+    number: int
+    signature: bytes
+
+
+def claim(node: str, life: int, number: int) -> bytes:
+    """What is signed: that ``node`` was up, in that life, when it had that number."""
+    return f"{node}/{life}/{number}".encode()
+
+
 class Ping(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Are you up? (pull)"""
 

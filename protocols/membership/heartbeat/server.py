@@ -10,7 +10,7 @@ from ...node import SECOND, Context, Durable, Node, on, on_timer
 from ..asking import Answer, Ask
 from .config import DetectorConfig
 from .estimators import Estimator, estimator
-from .messages import Heartbeat, Ping, Pong, Suspect, Trust
+from .messages import Heartbeat, Ping, Pong, Signed, Suspect, Trust, claim
 
 
 class Peer:
@@ -52,7 +52,7 @@ class Server(Node):
     Also emits :class:`Suspect` and :class:`Trust`, so that another node can hold this one as its child.
     """
 
-    messages: ClassVar[Any] = Heartbeat | Ping | Pong | Ask
+    messages: ClassVar[Any] = Heartbeat | Ping | Pong | Signed | Ask
 
     config: DetectorConfig
 
@@ -80,8 +80,12 @@ class Server(Node):
         period = self.config.period
         elapsed = ctx.monotonic() - self.origin
         self.round = max(self.round, elapsed // period) + 1
-        push = self.config.style == "push"
-        ctx.broadcast(Heartbeat(self.life, self.round) if push else Ping(self.round), self.peers)
+        if self.config.style == "pull":
+            ctx.broadcast(Ping(self.round), self.peers)
+        elif self.config.signed:
+            ctx.broadcast(self._signed(ctx, self.round), self.peers)
+        else:
+            ctx.broadcast(Heartbeat(self.life, self.round), self.peers)
         ctx.set_timer("beat", max(1, self.origin + self.round * period + self._phase() - ctx.monotonic()))
 
     def _phase(self) -> int:
@@ -91,13 +95,28 @@ class Server(Node):
     @on(Ping)
     def ping(self, ctx: Context, source: str, message: Ping) -> None:
         """Answer at once."""
-        ctx.send(source, Pong(self.life, message.number))
+        number = message.number
+        ctx.send(source, self._signed(ctx, number) if self.config.signed else Pong(self.life, number))
+
+    def _signed(self, ctx: Context, number: int) -> Signed:
+        return Signed(self.life, number, ctx.sign(claim(ctx.id, self.life, number)))
 
     # --- watching the others -----------------------------------------------------------------------------------------
 
+    @on(Signed)
+    def heard_signed(self, ctx: Context, source: str, message: Signed) -> None:
+        """A sign of life if nobody else can have said so."""
+        if ctx.verify(source, claim(source, message.life, message.number), message.signature):
+            self._alive(ctx, source, message)
+
     @on(Heartbeat, Pong)
     def heard(self, ctx: Context, source: str, message: Heartbeat | Pong) -> None:
-        """A sign of life, unless it is late: what was sent before the latest one proves nothing new."""
+        """A sign of life, where the network can be trusted to say from whom."""
+        if not self.config.signed:
+            self._alive(ctx, source, message)
+
+    def _alive(self, ctx: Context, source: str, message: Heartbeat | Pong | Signed) -> None:
+        """Unless it is late: what was sent before the latest one proves nothing new."""
         peer = self.peers.get(source)
         if peer is None:
             return

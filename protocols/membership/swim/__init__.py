@@ -5,6 +5,7 @@ from ..asking import ClientConfig
 from .client import Client
 from .config import SwimConfig
 from .invariants import invariants
+from .lies import LIES
 from .mutants import MUTANTS, QUICK
 from .server import Server, View
 
@@ -23,6 +24,7 @@ family = Family(
     tolerates=lambda n: n - 1,
     timescale=lambda config: config.probe_timeout_s,
     opinions=Opinions(down=lambda view: view.down, settles=lambda config, nodes: config.settles(nodes)),
+    lies=LIES,
     variants=(
         {},
         QUICK,

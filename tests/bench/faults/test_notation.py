@@ -60,6 +60,11 @@ EXAMPLES = {
     "slow-disk leader by 20ms at 1s for 2s": spec.SlowDisk(
         at=SECOND, target="leader", extra=20 * MS, length=2 * SECOND
     ),
+    "send-omission n1 by 0.5 at 1s for 2s": spec.SendOmission(at=SECOND, target="n1", loss=0.5, length=2 * SECOND),
+    "receive-omission n1 by 1 at 1s for 2s": spec.ReceiveOmission(at=SECOND, target="n1", loss=1.0, length=2 * SECOND),
+    "byzantine n1 as slander at 1s for 2s": spec.Byzantine(
+        at=SECOND, target="n1", behaviour="slander", length=2 * SECOND
+    ),
     "full-disk n1 at 1s for 2s": spec.FullDisk(at=SECOND, target="n1", length=2 * SECOND),
     "lose-disk random at 1s for 1s": spec.LoseDisk(at=SECOND, target="random", down=SECOND),
     "clock-jump n1 by -5s at 1s": spec.ClockJump(at=SECOND, target="n1", offset=-5 * SECOND),
@@ -148,6 +153,7 @@ FIELDS = {
     "node": st.sampled_from(["n1", "n4"]),
     "action": st.sampled_from(["add", "remove"]),
     "damage": st.sampled_from(["", "lost", "corrupt"]),
+    "behaviour": st.sampled_from(["slander", "two-faced"]),
     "links": st.lists(
         st.tuples(st.sampled_from(["n1", "n2", "n10"]), st.sampled_from(["n3", "c1"])).map(
             lambda pair: pair if pair[0] != "n2" else pair[::-1]

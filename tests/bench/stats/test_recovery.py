@@ -132,6 +132,9 @@ SILENCES: tuple[tuple[str, int | None], ...] = (
     ("slow-disk leader by 20ms at 1s for 1s", None),
     ("slow-link leader by 20ms at 1s for 1s", None),
     ("lossy-link leader by 0.2 at 1s for 1s", None),
+    ("send-omission leader by 0.2 at 1s for 1s", None),
+    ("receive-omission leader by 0.2 at 1s for 1s", None),
+    ("byzantine leader as slander at 1s for 1s", None),
     ("clock-jump leader by 5s at 1s", None),
     ("clock-drift leader by 500ppm at 1s for 1s", None),
     ("cut n1-n2 at 1s for 1s", None),  # two links; the rest of the cluster hears the leader
