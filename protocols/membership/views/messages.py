@@ -6,6 +6,9 @@ import msgspec
 
 from ...statemachine import Command
 
+MESSAGES = "messages"
+"""The log of a view's messages on disk."""
+
 
 class Ballot(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """Of one attempt to agree on a view; the server's name makes it unique."""

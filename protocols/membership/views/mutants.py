@@ -8,7 +8,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="goes-on-after-flush",
         why="A member goes on to acknowledge messages of the old view after it has told what it has of them.",
-        file="server",
+        file="ordering",
         edits=(("or not self.inside or self.stopped:", "or not self.inside:"),),
         caught_by=("linearizable", "virtual_synchrony"),
         seed=22,
@@ -16,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="own-messages-only",
         why="Whoever prepares a view takes what it has of the old one, not what any member has that answered.",
-        file="server",
+        file="changing",
         edits=(("end = max(answer.last for answer in flushed)", "end = self.last"),),
         caught_by=("linearizable", "virtual_synchrony"),
         seed=11,
@@ -24,7 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="accepted-ignored",
         why="Whoever prepares a view proposes its own although one may have been decided.",
-        file="server",
+        file="changing",
         edits=(("        if accepted:\n", "        if False:\n"),),
         caught_by=("primary_component",),
         seed=7,
@@ -32,7 +32,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="promise-not-kept",
         why="What was promised for the next view is forgotten in a crash.",
-        file="server",
+        file="changing",
         edits=(('            ctx.persist("promised", promised)\n', ""),),
         caught_by=("primary_component", "virtual_synchrony", "linearizable"),
         seed=11,
@@ -40,7 +40,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="delivered-too-early",
         why="A message is delivered, and its client answered, before every member has it.",
-        file="server",
+        file="ordering",
         edits=(('if self.config.delivery == "safe" else', 'if self.config.delivery == "none" else'),),
         caught_by=("linearizable", "virtual_synchrony"),
         seed=1,
@@ -48,7 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="minority-decides",
         why="A view is decided by fewer than a majority of the servers.",
-        file="server",
+        file="changing",
         edits=(("if len(change.accepting) >= self.majority:", "if len(change.accepting) >= self.majority - 1:"),),
         caught_by=("primary_component",),
         seed=153,
@@ -56,7 +56,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="joiner-keeps-its-state",
         why="Whoever is taken in goes on from what it had, not from the state of the group.",
-        file="server",
+        file="changing",
         edits=(
             (
                 "            self._restore(Base(decision.end, decision.digest, decision.state))\n        self.view",
