@@ -24,6 +24,10 @@ RESET_DELAY = 1_000_000
 """ns until the peers of a killed process see their streams break."""
 
 
+RETURNED = 1_000_000_000
+"""ns until the operator returns a node that was fenced when all was healed."""
+
+
 class Injector:
     """Fires faults, records them, and undoes what is left of them at the end.
 
@@ -72,6 +76,13 @@ class Injector:
         for machine in self.world.machines.values():
             if machine.engine is None:
                 self.world.boot(machine)
+        self.world.on_fence = self._fenced
+
+    def _fenced(self, node: str) -> None:
+        """Healed means that the operator is there, too: whoever is fenced from now on is back after a while."""
+        machine = self.world.machines[node]
+        self.world.crash(machine)
+        self.world.at(self.world.now + RETURNED, lambda: None if machine.engine else self.world.boot(machine))
 
     def results(self) -> list[FaultRecord]:
         """What fired."""
