@@ -92,7 +92,7 @@ class Counter(Node):
         self.fired.append(key)
 
 
-FAMILY = SimpleNamespace(server=Counter, client=Counter, functions=("read",), leader=None)
+FAMILY = SimpleNamespace(server=Counter, client=Counter, functions=("read",), leader=None, lies=())
 
 
 @pytest.fixture(autouse=True)

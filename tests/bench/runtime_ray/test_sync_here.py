@@ -46,7 +46,7 @@ class Keeper(Node):
 
 @pytest.fixture(autouse=True)
 def keepers(monkeypatch: pytest.MonkeyPatch) -> None:
-    family = SimpleNamespace(server=Keeper, client=Keeper, functions=("read",), leader=None)
+    family = SimpleNamespace(server=Keeper, client=Keeper, functions=("read",), leader=None, lies=())
     monkeypatch.setattr(stage_module, "load_family", lambda *names: family)
     monkeypatch.setattr(stage_module, "build_configs", lambda *arguments: (None, None))
 
