@@ -9,7 +9,7 @@ from .server import Server, View
 
 family = Family(
     name="partitioned",
-    summary="a key-value store in partitions that move between servers while they are served",
+    summary="a key-value store in partitions that move, split and merge while they are served",
     paper="DeCandia et al.: Dynamo, SOSP 2007, section 6.2 (fixed partitions); Chang et al.: Bigtable, OSDI 2006, 5",
     server=Server,
     client=Client,
@@ -28,6 +28,10 @@ family = Family(
         {"initial": 2, "join_at_s": 1.0, "pause_s": 0.005, "chunk": 2, "catch_up": 1},
         {"routing": "any", "move_every_s": 0.05},
         {"routing": "proxy", "partitions": 8, "move_every_s": 0.1},
+        {"placement": "range", "report_s": 0.05, "reshape_every_s": 0.05, "move_every_s": 0.15},
+        {"placement": "range", "report_s": 0.1, "split_keys": 1, "merge_keys": 0, "even": "keys", "chunk": 1},
+        {"placement": "hash", "partitions": 8, "report_s": 0.1, "split_rate": 20.0, "merge_keys": 100, "even": "rate"},
+        {"placement": "range", "routing": "any", "report_s": 0.05, "initial": 1, "join_at_s": 0.5, "per_node": 2},
     ),
 )
 

@@ -10,8 +10,9 @@ from ...node import SECOND, Context, Durable, Fail, Node, Ok, on, on_request, on
 from ...requests import Cas, Read, Write
 from ..ring import natural
 from .config import ClientConfig
-from .messages import Ask, Done, Elsewhere, Owner
-from .placing import owners_at_first, partition_of
+from .messages import Ask, Done, Elsewhere, Entry
+from .placing import entries_at_first, position
+from .table import Table
 
 HOPS = 4
 """How often an operation is passed on from server to server, at most."""
@@ -27,7 +28,8 @@ class Client(Node):
     def start(self, ctx: Context, durable: Durable) -> None:
         """It remembers nothing: its table is that of the first day, until somebody tells it better."""
         self.servers = tuple(sorted(ctx.bootstrap, key=natural))
-        self.table = list(owners_at_first(self.servers, self.config.initial, self.config.partitions))
+        config = self.config
+        self.table = Table(entries_at_first(self.servers, config.initial, config.partitions, config.placement))
         self.proxy = self.servers[ctx.rng.randrange(len(self.servers))]
         self.pending: dict[int, Ask] = {}
         self.idle: list[str] = []
@@ -40,7 +42,7 @@ class Client(Node):
         """Ask whoever should know."""
         session = "" if type(request) is Read else self._session(ctx)
         sequence = self.sequences.get(session, 0)
-        self.pending[operation] = Ask(operation, ctx.id, session, sequence, 0, 0, request)
+        self.pending[operation] = Ask(operation, ctx.id, session, sequence, 0, 0, 0, request)
         ctx.set_timer("give_up", round(self.config.operation_timeout_s * SECOND), operation)
         self._try(ctx, operation)
 
@@ -51,14 +53,15 @@ class Client(Node):
 
     def _try(self, ctx: Context, operation: int) -> None:
         ask = self.pending[operation]
-        server, hops, epoch = self.proxy, HOPS, 0
-        if self.config.routing == "any":
+        config = self.config
+        server, hops, partition, epoch = self.proxy, HOPS, 0, 0
+        if config.routing == "any":
             server = self.servers[ctx.rng.randrange(len(self.servers))]
-        elif self.config.routing == "client":
-            known = self.table[partition_of(ask.request.key, self.config.partitions)]
-            server, hops, epoch = known.server, 0, known.epoch
+        elif config.routing == "client":
+            known = self.table.find(position(ask.request.key, config.placement, config.partitions))
+            server, hops, partition, epoch = known.server, 0, known.partition, known.epoch
         ctx.attempt(operation)
-        ctx.send(server, msgspec.structs.replace(ask, epoch=epoch, hops=hops))
+        ctx.send(server, msgspec.structs.replace(ask, partition=partition, epoch=epoch, hops=hops))
         ctx.set_timer("again", round(self.config.ask_again_s * SECOND), operation)
 
     # --- answers -----------------------------------------------------------------------------------------------------
@@ -67,7 +70,8 @@ class Client(Node):
     def done(self, ctx: Context, source: str, message: Done) -> None:
         """It took effect once, however often it was asked for."""
         ask = self.pending.pop(message.operation, None)
-        self._learn(message.partition, Owner(source, message.epoch))
+        if message.entry is not None:
+            self._learn(message.entry)
         if ask is None:
             return
         if ask.session:
@@ -81,18 +85,15 @@ class Client(Node):
         """Ask there at once, if that is news; else in a moment, when the move may be over."""
         if message.operation not in self.pending:
             return
-        if self._learn(message.partition, Owner(message.server, message.epoch)):
+        if message.entry is not None and self._learn(message.entry):
             self._try(ctx, message.operation)
             return
         backoff = self.config.backoff_s * (1 + ctx.rng.random())
         ctx.set_timer("again", round(backoff * SECOND), message.operation)
 
-    def _learn(self, partition: int, owner: Owner) -> bool:
-        """Whether it is news: of two answers the one with the higher epoch is right, whichever came later."""
-        if not owner.server or owner.epoch <= self.table[partition].epoch:
-            return False
-        self.table[partition] = owner
-        return True
+    def _learn(self, entry: Entry) -> bool:
+        """Whether it is news."""
+        return self.table.learn(entry)
 
     # --- no answer ---------------------------------------------------------------------------------------------------
 

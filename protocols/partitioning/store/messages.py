@@ -16,18 +16,22 @@ Session = tuple[str, int, bytes | None]
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True):
-    """What a server is to a partition, in an epoch of that partition.
+    """What a server is to a partition (of positions from ``low`` to below ``high``), in an epoch of that partition.
 
-    ``state``: it *serves*, alone; it has *fenced* the partition, which goes to ``other`` with the next epoch; or it has
-    *left* it to ``other``, which has that epoch's.
+    ``state``: it *serves*, alone; it has *fenced* the partition, which goes to ``other`` with the next epoch; it has
+    *left* it to ``other``, which has that epoch's; or it has *ended* it, as others took its place on this server.
+
+    What was left or ended is never forgotten: a late message of its time must find that it is over.
     """
 
     state: str
     epoch: int
     other: str
+    low: str
+    high: str
 
 
-SERVES, FENCED, LEFT = "serves", "fenced", "left"
+SERVES, FENCED, LEFT, ENDED = "serves", "fenced", "left", "ended"
 
 
 class Result(msgspec.Struct, frozen=True, array_like=True):
@@ -37,11 +41,23 @@ class Result(msgspec.Struct, frozen=True, array_like=True):
     found: bytes | None
 
 
-class Owner(msgspec.Struct, frozen=True, array_like=True):
-    """An entry of the directory: who has a partition, since which epoch."""
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """Of a table: who has the positions from ``low`` to below ``high`` (empty: all above), as which partition."""
 
-    server: str
+    low: str
+    high: str
+    partition: int
     epoch: int
+    server: str
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Of two entries for one position, the one that ranks higher is newer."""
+        return self.partition, self.epoch
+
+    def cut(self, low: str, high: str) -> Entry:
+        """The same of fewer positions."""
+        return Entry(low, high, self.partition, self.epoch, self.server)
 
 
 class Move(msgspec.Struct, frozen=True, array_like=True):
@@ -53,46 +69,72 @@ class Move(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
 
 
-class Directory(msgspec.Struct, frozen=True, array_like=True):
-    """All partitions' owners, the servers that take part, moves under way, and (partition, target) of what waits."""
+class Split(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The partition, which ``server`` has, is to end. From ``at`` on ``right`` takes its place, below that ``left``.
 
-    owners: tuple[Owner, ...]
+    ``then``: who is to get the right one afterwards; empty: nobody.
+    """
+
+    partition: int
+    server: str
+    at: str
+    left: int
+    right: int
+    then: str = ""
+
+
+class Merge(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Two neighbours, which ``server`` has, are to end; ``whole`` takes their place."""
+
+    lower: int
+    upper: int
+    server: str
+    whole: int
+
+
+class Directory(msgspec.Struct, frozen=True, array_like=True):
+    """All partitions, the servers that take part, what is under way, and (partition, target) of moves that wait.
+
+    ``shapings``: splits and merges under way. ``next_partition``: a number that no partition has had.
+    """
+
+    entries: tuple[Entry, ...]
     members: tuple[str, ...]
     moves: tuple[Move, ...]
-    waiting: tuple[tuple[int, str], ...] = ()
+    waiting: tuple[tuple[int, str], ...]
+    shapings: tuple[Split | Merge, ...]
+    next_partition: int
 
 
 # --- clients and servers ---------------------------------------------------------------------------------------------
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """What ``client`` asks; others may pass it on, ``hops`` times. ``epoch``: of the client's table."""
+    """What ``client`` asks; others may pass it on, ``hops`` times. ``partition``, ``epoch``: by the asker's table."""
 
     operation: int
     client: str
     session: str
     sequence: int
+    partition: int
     epoch: int
     hops: int
     request: Read | Write | Cas
 
 
 class Done(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """It took effect, once. ``epoch``: of the partition, at the server that answers."""
+    """It took effect, once. ``entry``: what the asker's table lacked, if it did."""
 
     operation: int
-    partition: int
-    epoch: int
     found: bytes | None
+    entry: Entry | None
 
 
 class Elsewhere(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
-    """Not here: the partition is at ``server`` since ``epoch``, as far as is known; empty: wait a moment."""
+    """Not here: it is there, as far as is known; None: wait a moment."""
 
     operation: int
-    partition: int
-    server: str
-    epoch: int
+    entry: Entry | None
 
 
 # --- a move ----------------------------------------------------------------------------------------------------------
@@ -104,14 +146,44 @@ class Give(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     move: Move
 
 
+class Shape(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The coordinator asks a server to split or merge what it has. Sent until it says :class:`Shaped`."""
+
+    shaping: Split | Merge
+
+
+class Shaped(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The split that began partition ``number`` as its left one, or the merge that did as its whole, is done."""
+
+    number: int
+
+
+class Load(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of a partition in an epoch: its keys, operations a second, and where to split it (empty: nowhere)."""
+
+    partition: int
+    epoch: int
+    keys: int
+    rate: float
+    at: str
+
+
+class Report(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """What a server serves that it has served for as long as it reports on."""
+
+    loads: tuple[Load, ...]
+
+
 class Chunk(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Part ``number`` of ``attempt`` to move a partition: pairs and sessions that replace what came before.
 
-    ``last``: the source has fenced the partition, and with this the target has all of it.
+    ``low``, ``high``: of the partition. ``last``: the source has fenced it, and with this the target has all of it.
     """
 
     partition: int
     epoch: int
+    low: str
+    high: str
     attempt: int
     number: int
     pairs: tuple[Pair, ...]
@@ -151,4 +223,4 @@ class Gone(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
 class News(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The directory as the coordinator has it."""
 
-    owners: tuple[Owner, ...]
+    entries: tuple[Entry, ...]

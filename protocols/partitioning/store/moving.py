@@ -7,7 +7,7 @@ target serves once the last part is on its disk. So at no time do two servers, a
 
 from __future__ import annotations
 
-from .messages import Chunk, Move, Pair, Session
+from .messages import Chunk, Holding, Move, Pair, Session
 
 
 class Outgoing:
@@ -19,8 +19,9 @@ class Outgoing:
         under_way: the part that is not yet acknowledged.
     """
 
-    def __init__(self, move: Move, attempt: int, keys: set[str], sessions: set[str]) -> None:
+    def __init__(self, move: Move, holding: Holding, attempt: int, keys: set[str], sessions: set[str]) -> None:
         self.move = move
+        self.low, self.high = holding.low, holding.high
         self.attempt = attempt
         self.number = 0
         self.keys = keys
@@ -44,6 +45,8 @@ class Outgoing:
         self.under_way = Chunk(
             self.move.partition,
             self.move.epoch,
+            self.low,
+            self.high,
             self.attempt,
             self.number,
             values,

@@ -14,8 +14,7 @@ from bench.run import run_trial
 from bench.torture import torture
 from bench.trial import Result, ServiceTimes, Trial
 from bench.workload.spec import Workload
-from protocols.partitioning.store.messages import Owner
-from protocols.partitioning.store.placing import owners_at_first, plan
+from protocols.partitioning.store.placing import entries_at_first, plan
 
 MS = 1_000_000
 MOVING = {"move_every_s": 0.02, "catch_up": 0, "chunk": 2}
@@ -40,13 +39,11 @@ def judged(wanted: Trial) -> Result:
 
 
 def test_newcomers_get_their_due_and_nobody_else_moves() -> None:
-    owners = owners_at_first(("n1", "n2"), 0, 64)
+    owners = [(entry.partition, entry.server) for entry in entries_at_first(("n1", "n2"), 0, 64)]
     moves = plan(owners, ("n1", "n2"), ("n3", "n4"))
     assert len(moves) == 32 and {to for _, to in moves} == {"n3", "n4"}
-    after = list(owners)
-    for partition, to in moves:
-        after[partition] = Owner(to, 2)
-    assert set(Counter(owner.server for owner in after).values()) == {16}
+    after = dict(owners) | dict(moves)
+    assert set(Counter(after.values()).values()) == {16}
 
 
 def test_it_serves_while_everything_moves() -> None:

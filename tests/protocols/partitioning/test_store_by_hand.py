@@ -12,9 +12,9 @@ from bench.runtime.sim.world import World
 from bench.trial import ServiceTimes
 from protocols.node import AddServer, Ok, Outcome, RemoveServer
 from protocols.partitioning.store import Client, ClientConfig, Server, StoreConfig
-from protocols.partitioning.store.coordinator import Coordinator
 from protocols.partitioning.store.messages import SERVES, Chunk
-from protocols.partitioning.store.placing import partition_of
+from protocols.partitioning.store.placing import position
+from protocols.partitioning.store.shaping import Coordinator
 from protocols.requests import Cas, Read, Write
 
 MS = 1_000_000
@@ -26,7 +26,7 @@ class Store:
     def __init__(self, nodes: int, **params: Any) -> None:
         config = StoreConfig(**params)
         config.validate(nodes)
-        client = ClientConfig(partitions=config.partitions, initial=config.initial)
+        client = ClientConfig(placement=config.placement, partitions=config.partitions, initial=config.initial)
         self.outcomes: dict[int, Outcome] = {}
         self.world = World(
             1, Network(latency=Constant(MS)), ServiceTimes(message=0, wakeup=0, fsync=0), on_reply=self._replied
@@ -76,7 +76,7 @@ class Store:
 
     def owned(self) -> Counter[str]:
         """How many partitions each server has, by the directory."""
-        return Counter(owner.server for owner in self.coordinator.owners)
+        return Counter(entry.server for entry in self.coordinator.entries.values())
 
     def fill(self, count: int) -> None:
         for number in range(count):
@@ -86,7 +86,7 @@ class Store:
 def test_a_compare_and_set_of_no_key_while_its_partition_moves() -> None:
     """It finds nothing, changes nothing, and there is no pair to send: only a session that must move."""
     store = Store(2, partitions=2, chunk=1, catch_up=0, pause_s=0.02)
-    keys = [f"k{number}" for number in range(40) if partition_of(f"k{number}", 2) == 0]
+    keys = [f"k{number}" for number in range(40) if position(f"k{number}", "modulo", 2) == "0000"]
     for key in keys[:5]:
         store.ask(Write(key, b"before"))
     source, target = ("n1", "n2") if store.server("n1").holdings.get(0) else ("n2", "n1")
@@ -109,7 +109,7 @@ def test_a_first_part_that_comes_again_after_the_targets_restart_does_not_hold_t
     store.wait(0.2)
     out, data = store.server(source).outgoing[0], store.server(source).data[0]
     key = min(data)
-    first = Chunk(0, 2, out.attempt, 1, ((key, data[key]),), (), False)
+    first = Chunk(0, 2, out.low, out.high, out.attempt, 1, ((key, data[key]),), (), False)
     assert out.number > 2
     store.restart(target)
     store.world._arrive(store.world.machines[target], MESSAGE, source, first)
