@@ -22,11 +22,13 @@ class Coordinator(Mover):
 
     Attributes:
         loads: the last report of each partition, until it is used; memory only.
+        weights: what each partition has, of what all servers should have as much of: as reported, or guessed since.
     """
 
     def __init__(self, ctx: Context, durable: Durable, config: StoreConfig) -> None:
         super().__init__(ctx, durable, config)
         self.loads: dict[int, Load] = {}
+        self.weights: dict[int, float] = {}
         if config.report_s:
             ctx.set_timer("decide", round(config.report_s * SECOND))
         if config.reshape_every_s:
@@ -38,6 +40,7 @@ class Coordinator(Mover):
             entry = self.entries.get(load.partition)
             if entry is not None and entry.server == source and entry.epoch == load.epoch:
                 self.loads[load.partition] = load
+                self.weights[load.partition] = load.keys if self.config.even == "keys" else load.rate
 
     def decide(self, ctx: Context) -> None:
         """Split what is too large, merge what is too small, give to whoever has too little; each report counts once."""
@@ -123,22 +126,20 @@ class Coordinator(Mover):
 
     def _even_out(self, ctx: Context) -> None:
         """Of whoever has most, the partition that comes nearest to half of what it has more than whoever has least."""
-        if self.moves or self.waiting or self.shapings or len(self.members) < 2:
-            return
-        weights = {at: load.keys if self.config.even == "keys" else load.rate for at, load in self.loads.items()}
-        if len(weights) < len(self.entries):
-            return  # not all have reported: what looks poor may only be late
+        if self.moves or self.waiting or any(at not in self.weights for at in self.entries):
+            return  # one after the other, and not before all have reported: what looks poor may only be late
         sums = dict.fromkeys(self.members, 0.0)
-        for at, weight in weights.items():
-            sums[self._server(at)] = sums.get(self._server(at), 0.0) + weight
+        for at in self.entries:
+            sums[self._server(at)] = sums.get(self._server(at), 0.0) + self.weights[at]
         richest = max(self.members, key=lambda name: (sums[name], name))
         poorest = min(self.members, key=lambda name: (sums[name], name))
         surplus = sums[richest] - sums[poorest]
         mean = sum(sums.values()) / len(sums)
-        mine = sorted(at for at in weights if self._server(at) == richest and 0 < weights[at] < surplus)
+        free = [at for at in sorted(self.entries) if self._server(at) == richest and at not in self._busy()]
+        mine = [at for at in free if 0 < self.weights[at] < surplus]
         if mine and surplus > 0.2 * mean:
-            best = min(mine, key=lambda at: abs(surplus / 2 - weights[at]))
-            if surplus - abs(surplus - 2 * weights[best]) > 0.1 * mean:  # else not worth a move
+            best = min(mine, key=lambda at: abs(surplus / 2 - self.weights[at]))
+            if surplus - abs(surplus - 2 * self.weights[best]) > 0.1 * mean:  # else not worth a move
                 self.waiting.append((best, poorest))
 
     # --- for no reason -----------------------------------------------------------------------------------------------
@@ -177,13 +178,16 @@ class Coordinator(Mover):
             return
         olds = [self.entries.pop(partition) for partition in ended_by(shaping)]
         low, high = olds[0].low, olds[-1].high
+        weight = sum(self.weights.pop(old.partition, 0.0) for old in olds)
         if isinstance(shaping, Split):
             self.entries[shaping.left] = Entry(low, shaping.at, shaping.left, 1, source)
             self.entries[shaping.right] = Entry(shaping.at, high, shaping.right, 1, source)
+            self.weights[shaping.left] = self.weights[shaping.right] = weight / 2
             if shaping.then:
                 self.waiting.append((shaping.right, shaping.then))
         else:
             self.entries[shaping.whole] = Entry(low, high, shaping.whole, 1, source)
+            self.weights[shaping.whole] = weight
         if source not in self.members:
             self._balance()  # it leaves, and this was not there yet when it was told to
         self._save(ctx)
