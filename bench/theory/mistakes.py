@@ -13,7 +13,7 @@ sends nothing, and one heartbeat, the latest due, when it is over. Without such 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc, exp, log, sqrt
+from math import ceil, erfc, exp, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -258,6 +258,16 @@ def expected_stalls(pauses: Pauses, period_s: float, margin_s: float, steps: int
 def expected_network(link: Link, period_s: float, margin_s: float) -> float:
     """Mistakes a month from delays and losses: Theorem 5 of Chen et al. with this link's distribution of delays."""
     return MONTH_S / quality(period_s, link.mean_s + margin_s, link.loss, link.tail, steps=64).recurrence
+
+
+def bound_network(link: Link, period_s: float, margin_s: float) -> float:
+    """At most so many mistakes a month from delays and losses whatever the shape of the delays: Chen et al., section
+    5.2, as in :func:`protocols.membership.heartbeat.chen.configure`."""
+    variance, apart = link.deviation_s**2, period_s
+    for j in range(1, ceil((period_s + margin_s) / period_s)):
+        room = (period_s + margin_s - j * period_s) ** 2
+        apart *= (variance + room) / (variance + link.loss * room)
+    return MONTH_S / apart
 
 
 def expected(link: Link, pauses: Pauses, period_s: float, margin_s: float) -> float:

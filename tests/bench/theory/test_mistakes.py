@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.theory.mistakes import (
+    MONTH_S,
     NETWORKS,
     SECOND,
     Link,
     Pauses,
     base,
+    bound_network,
     expected,
     expected_network,
     expected_stalls,
@@ -23,6 +25,7 @@ from bench.theory.mistakes import (
     replay,
     stream,
 )
+from protocols.membership.heartbeat.chen import configure
 from protocols.membership.heartbeat.config import DetectorConfig
 from protocols.membership.heartbeat.estimators import estimator
 
@@ -151,6 +154,17 @@ def test_a_margin_for_a_budget_keeps_to_it_and_is_hardly_longer_than_needed(netw
     margin = margin_for(1.0, link, pauses, 1.0)
     assert expected(link, pauses, 1.0, margin) <= 1.0 < expected(link, pauses, 1.0, margin - 0.002)
     assert margin_for(1 / 90, link, pauses, 1.0) > margin
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_chens_bound_is_the_one_he_configures_by_and_lies_above_what_a_known_shape_gives(network: str) -> None:
+    link = NETWORKS[network]
+    found = configure(6.0, MONTH_S, 60.0, link.loss, link.mean_s, link.deviation_s**2)
+    assert found is not None
+    period, shift = found
+    bound = bound_network(link, period, shift - link.mean_s)
+    assert bound <= 1.0 + 1e-9
+    assert expected_network(link, period, shift - link.mean_s) <= bound
 
 
 def test_what_cannot_be_is_refused() -> None:
