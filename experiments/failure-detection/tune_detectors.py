@@ -99,7 +99,7 @@ study = Study(
         "margin_s": Real(0.2, 10.0, log=True),
         "threshold": Choice((1.0, 3.0, 8.0, 12.0)),
         "window": Choice((10, 100, 1000)),
-        "period_s": Choice((0.25, 0.5, 1.0, 2.0)),
+        "period_s": Choice((0.5, 1.0, 2.0)),
     },
     settings={
         "network": "cloud region",
@@ -122,8 +122,8 @@ study = Study(
         Default("Cassandra", default("phi-exponential", 8.0), "phi_convict_threshold 8 (cassandra.yaml)"),
         Default("Cassandra, cloud", default("phi-exponential", 12.0), "phi_convict_threshold 12 (cassandra.yaml)"),
     ],
-    candidates=96,
-    looks=(2, 8),
+    candidates=72,
+    looks=(4, 24),
     confirm=60,
     biases=(
         "Delays and losses are independent of each other; what comes in bursts is in the pauses alone.",
