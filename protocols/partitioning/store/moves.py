@@ -44,7 +44,7 @@ class Moves(Core):
     def _next(self, ctx: Context, partition: int) -> None:
         """The next part; with the last the partition is fenced."""
         out = self.outgoing[partition]
-        last = len(out.keys) <= self.config.catch_up
+        last = out.little_is_left(self.config.catch_up)
         if last and self.holdings[partition].state == SERVES:
             ctx.mark("fenced")
             fenced = Holding(FENCED, out.move.epoch - 1, out.move.target, out.low, out.high)
@@ -134,7 +134,7 @@ class Moves(Core):
             known.number = message.number
             if message.last:
                 # In one turn with the last data: it serves all of it, or does not serve.
-                ctx.mark("taken")
+                ctx.mark("taken", keys=len(self.data[partition]))
                 self._hold(ctx, partition, Holding(SERVES, message.epoch, "", message.low, message.high))
                 del self.incoming[partition]
                 ctx.send(source, Taken(partition, message.epoch))

@@ -17,6 +17,7 @@ class Outgoing:
         number: of the part that is under way.
         keys, sessions: still to be sent; changes meanwhile come back in.
         under_way: the part that is not yet acknowledged.
+        sent, total: pairs that were sent, repeated ones too; and that there were at the beginning.
     """
 
     def __init__(self, move: Move, holding: Holding, attempt: int, keys: set[str], sessions: set[str]) -> None:
@@ -26,7 +27,17 @@ class Outgoing:
         self.number = 0
         self.keys = keys
         self.sessions = sessions
+        self.sent, self.total = 0, len(keys)
         self.under_way: Chunk | None = None
+
+    def little_is_left(self, catch_up: int) -> bool:
+        """Whether to fence: at most ``catch_up`` pairs are left, or there never will be so few.
+
+        The busier a partition, the slower its server, and the more changes while a part is under way. Who has sent
+        twice what there was does not get ahead of them, and sends what is left at once. (As live migration of machines
+        ends its copying: Clark et al., NSDI 2005, section 3.2.)
+        """
+        return len(self.keys) <= catch_up or self.sent >= 2 * self.total
 
     def changed(self, session: str, key: str | None) -> None:
         """What has been sent of it is out of date; None: of a key that was never written, there is nothing to send."""
@@ -41,6 +52,7 @@ class Outgoing:
         self.keys.difference_update(keys)
         self.sessions.difference_update(names)
         self.number += 1
+        self.sent += len(keys)
         values: tuple[Pair, ...] = tuple((key, pairs[key]) for key in keys)
         self.under_way = Chunk(
             self.move.partition,

@@ -34,6 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("one_owner", "linearizable"),
+        seed=2,
         params=BUSY,
     ),
     Mutant(

@@ -18,7 +18,8 @@ from .shaping import Coordinator
 
 class Server(Moves, Shapes):
     """Marks: ``move_begun``, ``fenced``, ``taken``, ``left``, ``moved``, ``move_restarted``, ``passed_on``, ``split``,
-    ``merged``, ``joined``, ``leaves``."""
+    ``merged``, ``spread`` (over servers, of keys and of operations: the greatest over the mean), ``joined``,
+    ``leaves``."""
 
     messages: ClassVar[Any] = Moves.messages | Shapes.messages | Gone | Report | Shaped
     stored: ClassVar[dict[str, Any]] = {

@@ -22,13 +22,13 @@ class Coordinator(Mover):
 
     Attributes:
         loads: the last report of each partition, until it is used; memory only.
-        weights: what each partition has, of what all servers should have as much of: as reported, or guessed since.
+        guessed: (keys, operations a second) of each partition: as last reported, or halved or added up since.
     """
 
     def __init__(self, ctx: Context, durable: Durable, config: StoreConfig) -> None:
         super().__init__(ctx, durable, config)
         self.loads: dict[int, Load] = {}
-        self.weights: dict[int, float] = {}
+        self.guessed: dict[int, tuple[float, float]] = {}
         if config.report_s:
             ctx.set_timer("decide", round(config.report_s * SECOND))
         if config.reshape_every_s:
@@ -40,7 +40,7 @@ class Coordinator(Mover):
             entry = self.entries.get(load.partition)
             if entry is not None and entry.server == source and entry.epoch == load.epoch:
                 self.loads[load.partition] = load
-                self.weights[load.partition] = load.keys if self.config.even == "keys" else load.rate
+                self.guessed[load.partition] = (load.keys, load.rate)
 
     def decide(self, ctx: Context) -> None:
         """Split what is too large, merge what is too small, give to whoever has too little; each report counts once."""
@@ -50,8 +50,10 @@ class Coordinator(Mover):
         self._split_large(ctx)
         self._split_for_poor(ctx)
         self._merge_small(ctx)
-        if self.config.even:
-            self._even_out(ctx)
+        if all(at in self.guessed for at in self.entries):  # what looks poor before may only be late
+            self._spread(ctx)
+            if self.config.even:
+                self._even_out(ctx)
         self._start(ctx)
 
     # --- splits ------------------------------------------------------------------------------------------------------
@@ -65,7 +67,10 @@ class Coordinator(Mover):
                 self._split(ctx, load)
 
     def _split_for_poor(self, ctx: Context) -> None:
-        """A server with fewer partitions than it should have gets halves of others', as in Cassandra and Ketama."""
+        """A server with fewer partitions than it should have gets halves of others', as in Cassandra and Ketama.
+
+        Which ones, chance decides, as if it drew keys: large ones are likelier.
+        """
         if not self.config.per_node:
             return
         for server in self.members:
@@ -77,7 +82,8 @@ class Coordinator(Mover):
                 others = [load for at, load in sorted(self.loads.items()) if load.at and self._server(at) != server]
                 if not others:
                     break
-                self._split(ctx, others[ctx.rng.randrange(len(others))], then=server)
+                (drawn,) = ctx.rng.choices(others, [load.keys for load in others])
+                self._split(ctx, drawn, then=server)
 
     def _server(self, partition: int) -> str:
         return self.entries[partition].server
@@ -124,22 +130,33 @@ class Coordinator(Mover):
 
     # --- evenness ----------------------------------------------------------------------------------------------------
 
+    def _sums(self, what: int) -> dict[str, float]:
+        """Keys (0) or operations a second (1) of each server."""
+        sums = dict.fromkeys(self.members, 0.0)
+        for at, entry in self.entries.items():
+            sums[entry.server] = sums.get(entry.server, 0.0) + self.guessed[at][what]
+        return sums
+
+    def _spread(self, ctx: Context) -> None:
+        keys, rates = self._sums(0).values(), self._sums(1).values()
+        fullest, busiest = (max(each) * len(each) / sum(each) if sum(each) else 0.0 for each in (keys, rates))
+        ctx.mark("spread", partitions=len(self.entries), fullest=fullest, busiest=busiest)
+
     def _even_out(self, ctx: Context) -> None:
         """Of whoever has most, the partition that comes nearest to half of what it has more than whoever has least."""
-        if self.moves or self.waiting or any(at not in self.weights for at in self.entries):
-            return  # one after the other, and not before all have reported: what looks poor may only be late
-        sums = dict.fromkeys(self.members, 0.0)
-        for at in self.entries:
-            sums[self._server(at)] = sums.get(self._server(at), 0.0) + self.weights[at]
+        if self.moves or self.waiting:
+            return  # one after the other
+        what = 0 if self.config.even == "keys" else 1
+        sums = self._sums(what)
         richest = max(self.members, key=lambda name: (sums[name], name))
         poorest = min(self.members, key=lambda name: (sums[name], name))
         surplus = sums[richest] - sums[poorest]
         mean = sum(sums.values()) / len(sums)
         free = [at for at in sorted(self.entries) if self._server(at) == richest and at not in self._busy()]
-        mine = [at for at in free if 0 < self.weights[at] < surplus]
+        mine = {at: self.guessed[at][what] for at in free if 0 < self.guessed[at][what] < surplus}
         if mine and surplus > 0.2 * mean:
-            best = min(mine, key=lambda at: abs(surplus / 2 - self.weights[at]))
-            if surplus - abs(surplus - 2 * self.weights[best]) > 0.1 * mean:  # else not worth a move
+            best = min(mine, key=lambda at: abs(surplus / 2 - mine[at]))
+            if surplus - abs(surplus - 2 * mine[best]) > 0.1 * mean:  # else not worth a move
                 self.waiting.append((best, poorest))
 
     # --- for no reason -----------------------------------------------------------------------------------------------
@@ -178,16 +195,17 @@ class Coordinator(Mover):
             return
         olds = [self.entries.pop(partition) for partition in ended_by(shaping)]
         low, high = olds[0].low, olds[-1].high
-        weight = sum(self.weights.pop(old.partition, 0.0) for old in olds)
+        known = [self.guessed.pop(old.partition, (0.0, 0.0)) for old in olds]
+        keys, rate = sum(each[0] for each in known), sum(each[1] for each in known)
         if isinstance(shaping, Split):
             self.entries[shaping.left] = Entry(low, shaping.at, shaping.left, 1, source)
             self.entries[shaping.right] = Entry(shaping.at, high, shaping.right, 1, source)
-            self.weights[shaping.left] = self.weights[shaping.right] = weight / 2
+            self.guessed[shaping.left] = self.guessed[shaping.right] = (keys / 2, rate / 2)
             if shaping.then:
                 self.waiting.append((shaping.right, shaping.then))
         else:
             self.entries[shaping.whole] = Entry(low, high, shaping.whole, 1, source)
-            self.weights[shaping.whole] = weight
+            self.guessed[shaping.whole] = (keys, rate)
         if source not in self.members:
             self._balance()  # it leaves, and this was not there yet when it was told to
         self._save(ctx)

@@ -76,6 +76,15 @@ def test_a_move_to_a_dead_server_ends_when_it_is_back() -> None:
     assert result.coverage["moved"] >= 10
 
 
+def test_a_move_ends_although_more_changes_than_can_be_copied() -> None:
+    """A saturated server: while a part is under way, more keys change than the fence leaves for the last one."""
+    load = Workload(clients=64, keys=200, distribution="uniform", mix=(("write", 0.9), ("read", 0.1)))
+    service = ServiceTimes(message=2 * MS, wakeup=0, fsync=MS)
+    params = {"partitions": 2, "move_every_s": 0.5, "catch_up": 2, "chunk": 8, "retry_s": 1.0}
+    result = judged(trial(nodes=2, workload=load, service=service, params=params, duration=6000 * MS))
+    assert result.coverage["moved"] >= 2, "it never fences, and the first move does not end"
+
+
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_survives_the_full_nemesis(seed: int) -> None:
     result, _ = run_trial(torture("partitioned", seed))
