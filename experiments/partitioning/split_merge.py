@@ -278,8 +278,8 @@ def draw(rows: list[Row], path: Path) -> None:
         join.invert_yaxis()
         join.grid(visible=False, axis="y")
         join.set_xlabel("share (dotted: a newcomer's due)")
-        join.set_xlim(0, max(0.6, *(1.1 * row["moved"] for row in mine)))
-        join.legend(fontsize=7.5, loc="lower right")
+        join.set_xlim(left=0)
+        join.legend(fontsize=7.5, loc="lower center", bbox_to_anchor=(0.4, 1.0))
         path.write_bytes(to_png(figure))
 
 

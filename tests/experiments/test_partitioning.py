@@ -68,3 +68,18 @@ def test_the_bad_hash_is_found_and_the_good_ones_pass(monkeypatch: pytest.Monkey
             assert float(row["chi_square_p"]) > 1e-4, row
     worst = next(row for row in rows if row["function"] == "sum" and row["keys"].startswith("anagrams"))
     assert float(worst["peak"]) == 64
+
+
+def test_a_split_by_load_helps_where_one_by_size_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rows = run("split_merge", monkeypatch, tmp_path, "--seeds", "1", "--skews", "1.2", "--sizes", "500")
+    rates = {row["system"]: float(row["throughput"]) for row in rows if row["part"] == "load"}
+    bound = next(float(row["predicted"]) for row in rows if row["part"] == "load" and "load" in row["system"])
+    assert rates["range, split by load"] == pytest.approx(bound, rel=0.1)
+    assert rates["range, split by size"] < 0.5 * bound
+    inserts = {row["system"]: float(row["throughput"]) for row in rows if row["part"] == "insert"}
+    assert max(rate for system, rate in inserts.items() if "range" in system) < 0.2 * inserts["hash, 64 fixed"]
+    (size,) = (row for row in rows if row["part"] == "size")
+    assert 500 / 64 <= float(size["partitions"]) <= 2 * 500 / 64
+    joins = {row["system"]: row for row in rows if row["part"] == "join"}
+    assert float(joins["64 fixed"]["moved"]) == pytest.approx(0.19, abs=0.03)
+    assert float(joins["32 a server"]["moves"]) == 32

@@ -24,7 +24,7 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         moves: that are under way at once, at most.
         chunk: pairs a message of a move.
         pause_s: seconds a source waits after a chunk that is acknowledged: the throttle.
-        catch_up: pairs changed meanwhile that may be left when the partition is fenced; more, where it never gets so far.
+        catch_up: pairs changed meanwhile that may be left when the partition is fenced; more if it never gets so far.
         retry_s: seconds without an answer after which a message of a move is sent again.
         report_s: seconds between the servers' reports, after each of which the coordinator decides; 0: none, and so
             nothing of what follows. Partitions of ``modulo`` are neither split nor merged.
