@@ -241,9 +241,10 @@ class Context(Protocol):
         ...
 
     # composition
-    def child(self, name: str, node: Node) -> Context:
+    def child(self, name: str, node: Node, servers: tuple[str, ...] = ()) -> Context:
         """Host ``node`` as a child under ``name`` and start it; its events reach this node through :func:`on_event`.
 
+        ``servers``: those that have such a child, its ``bootstrap``; none: as this node's own.
         Children live in memory: a node recreates them in :meth:`Node.start`, and each finds its durable state again.
         Returns the child's context, through which the parent may call the child's methods within its own turn.
         """

@@ -12,6 +12,7 @@ MODULES: dict[str, str] = {
     "leaderless": "protocols.replication.leaderless",
     "abd": "protocols.replication.abd",
     "partitioned": "protocols.partitioning.store",
+    "replicated": "protocols.partitioning.replicated",
     "indexed": "protocols.partitioning.indexed",
     "swim": "protocols.membership.swim",
     "gossip": "protocols.gossip",

@@ -51,14 +51,16 @@ class Child:
         "timers",
     )
 
-    def __init__(self, engine: Root, parent: Root | Child, path: str, name: str, node: Node) -> None:
+    def __init__(
+        self, engine: Root, parent: Root | Child, path: str, name: str, node: Node, bootstrap: tuple[str, ...]
+    ) -> None:
         self.engine = engine
         self.parent = parent
         self.path = path
         self.name = name
         self.node = node
         self.id = engine.id
-        self.bootstrap = engine.bootstrap
+        self.bootstrap = bootstrap
         self.armed: set[TimerId] = set()
         tables = node.handlers
         self.messages = {kind: getattr(node, method) for kind, method in tables.message.items()}
@@ -104,7 +106,7 @@ class Child:
 
     def broadcast(self, message: Any, to: Iterable[str] | None = None, *, early: bool = False) -> None:
         """See :class:`Context`."""
-        self.engine.broadcast(Scoped(self.path, message), to, early=early)
+        self.engine.broadcast(Scoped(self.path, message), self.bootstrap if to is None else to, early=early)
 
     def reply(self, operation: int, outcome: Outcome) -> None:
         """See :class:`Context`."""
@@ -182,9 +184,9 @@ class Child:
         """See :class:`Context`."""
         self.engine.mark(f"{self.path}/{name}", **fields)
 
-    def child(self, name: str, node: Node) -> Context:
+    def child(self, name: str, node: Node, servers: tuple[str, ...] = ()) -> Context:
         """See :class:`Context`."""
-        return self.engine._adopt(self.path, self, name, node)
+        return self.engine._adopt(self.path, self, name, node, servers)
 
     def drop_child(self, name: str) -> None:
         """See :class:`Context`."""

@@ -241,9 +241,9 @@ class Root:
         """See :class:`Context`."""
         self.world.mark(self.id, name, fields)
 
-    def child(self, name: str, node: Node) -> Context:
+    def child(self, name: str, node: Node, servers: tuple[str, ...] = ()) -> Context:
         """See :class:`Context`."""
-        return self._adopt("", self, name, node)
+        return self._adopt("", self, name, node, servers)
 
     def drop_child(self, name: str) -> None:
         """See :class:`Context`."""
@@ -263,14 +263,14 @@ class Root:
 
     # --- children ----------------------------------------------------------------------------------------------------
 
-    def _adopt(self, path: str, parent: Root | Child, name: str, node: Node) -> Child:
+    def _adopt(self, path: str, parent: Root | Child, name: str, node: Node, servers: tuple[str, ...] = ()) -> Child:
         if not name or "/" in name or ":" in name or name == "runtime":
             raise ProtocolError(f"child name {name!r}: it must be non-empty, without '/' and ':', and not 'runtime'")
         full = f"{path}/{name}" if path else name
         if full in self._children:
             raise ProtocolError(f"{self.id} already has a child {full!r}")
         self.parental = True
-        child = self._children[full] = Child(self, parent, full, name, node)
+        child = self._children[full] = Child(self, parent, full, name, node, servers or parent.bootstrap)
         if self.thaw is not None:
             self.thaw(full + "/", type(node))
         inherited = self._inherited or Durable()

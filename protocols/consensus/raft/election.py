@@ -129,8 +129,19 @@ class Elections(Core):
         voters = [server for server in self.log.members.voters if server != ctx.id and server in self.progress]
         if self.role != LEADER or self.transferee or not voters:
             return
-        self.transferee = max(voters, key=lambda server: (self.progress[server].active, self.matches.get(server, 0)))
-        ctx.mark("transfer", to=self.transferee)
+        best = max(voters, key=lambda server: (self.progress[server].active, self.matches.get(server, 0)))
+        self._transfer(ctx, best)
+
+    def prefer(self, ctx: Context, server: str) -> None:
+        """For whoever hosts several groups: hand over to that voter, if we lead and it is heard from."""
+        known = self.progress.get(server)
+        ready = self.role == LEADER and not self.transferee and server in self.log.members.voters
+        if ready and server != ctx.id and known is not None and known.active:
+            self._transfer(ctx, server)
+
+    def _transfer(self, ctx: Context, server: str) -> None:
+        self.transferee = server
+        ctx.mark("transfer", to=server)
         ctx.set_timer("transfer", self.high)
         self._hand_over(ctx)
 
