@@ -83,3 +83,13 @@ def test_a_split_by_load_helps_where_one_by_size_does_not(monkeypatch: pytest.Mo
     joins = {row["system"]: row for row in rows if row["part"] == "join"}
     assert float(joins["64 fixed"]["moved"]) == pytest.approx(0.19, abs=0.03)
     assert float(joins["32 a server"]["moves"]) == 32
+
+
+def test_as_many_raft_groups_as_servers_and_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rows = run("raft_groups", monkeypatch, tmp_path, "--seeds", "1", "--groups", "1,3,24")
+    rates = {
+        int(row["groups"]): float(row["throughput"]) for row in rows if row["throughput"] and row["servers"] == "3"
+    }
+    assert rates[3] > 1.5 * rates[1] and rates[3] > 1.5 * rates[24]
+    waited = {int(row["groups"]): float(row["waited"]) for row in rows if row["waited"] and row["servers"] == "6"}
+    assert waited[1] == 1 and waited[24] < 0.4
