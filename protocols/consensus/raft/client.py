@@ -17,7 +17,7 @@ import msgspec
 from ...node import SECOND, Context, Durable, Fail, Node, Ok, on, on_disconnect, on_request, on_timer
 from ...requests import Cas, Read, Write
 from .config import ClientConfig
-from .messages import ClientRequest, Deposed, Done, Refused
+from .messages import ClientRequest, Deposed, Done, Expired, Opened, OpenSession, Refused
 
 NEVER = 1 << 63
 
@@ -28,7 +28,8 @@ class Pending(msgspec.Struct, gc=False):
     At ``due`` (ns) it is asked again, and from ``deadline`` on no more.
     """
 
-    message: ClientRequest
+    message: ClientRequest | OpenSession
+    request: Read | Write | Cas
     deadline: int
     due: int = NEVER
     server: str = ""
@@ -41,7 +42,7 @@ class Pending(msgspec.Struct, gc=False):
 class Client(Node):
     """One client; it may have many operations under way."""
 
-    messages: ClassVar[Any] = Done | Refused | Deposed
+    messages: ClassVar[Any] = Done | Refused | Deposed | Opened | Expired
 
     config: ClientConfig
 
@@ -71,10 +72,14 @@ class Client(Node):
     def request(self, ctx: Context, operation: int, request: Read | Write | Cas) -> None:
         """Send it to the leader, as far as known."""
         read = type(request) is Read
-        session, sequence = ("", 0) if read else self._session(ctx)
+        message: ClientRequest | OpenSession
+        if not read and self.config.max_sessions and not self.idle:
+            message = OpenSession(operation)
+        else:
+            session, sequence = ("", 0) if read else self._session(ctx)
+            message = ClientRequest(operation, session, sequence, request)
         now = ctx.monotonic()
-        message = ClientRequest(operation, session, sequence, request)
-        pending = self.pending[operation] = Pending(message, now + self.patience)
+        pending = self.pending[operation] = Pending(message, request, now + self.patience)
         self._try(ctx, operation, pending, self._nearest() if read else self.leader, now)
 
     def _nearest(self) -> str:
@@ -94,7 +99,8 @@ class Client(Node):
                 server = self._next()
         pending.server = server
         pending.sent = now
-        ctx.attempt(operation)
+        if type(pending.message) is ClientRequest:  # that a session is opened is no attempt at the operation
+            ctx.attempt(operation)
         ctx.send(server, pending.message)
         due = now + (self.retry << min(pending.retries, 3) if pending.retries else self.retry)
         self._wait(ctx, operation, pending, due if due < pending.deadline else pending.deadline, now)
@@ -119,14 +125,39 @@ class Client(Node):
         pending = self.pending.pop(message.operation, None)
         if pending is None:
             return
-        if self.took and not pending.message.session:
+        if self.took and type(pending.request) is Read:
             if source == pending.server:
                 self.took[source] = ctx.monotonic() - pending.sent
         else:
             self.leader = source
-        if pending.message.session:
-            self.idle.append((pending.message.session, pending.message.sequence))
+        sent = pending.message
+        if type(sent) is ClientRequest and sent.session:
+            self.idle.append((sent.session, sent.sequence))
         ctx.reply(message.operation, Ok(message.result))
+
+    @on(Opened)
+    def opened(self, ctx: Context, source: str, message: Opened) -> None:
+        """Now the command may be sent.
+
+        Only the first session that was opened for the operation is used, and no other is kept: the network may deliver
+        this answer twice, and two operations must not share a session.
+        """
+        pending = self.pending.get(message.operation)
+        if pending is None or type(pending.message) is ClientRequest:
+            return
+        pending.message = ClientRequest(message.operation, message.session, 1, pending.request)
+        pending.retries, pending.hinted = 0, False
+        self.leader = source
+        self._try(ctx, message.operation, pending, source, ctx.monotonic())
+
+    @on(Expired)
+    def expired(self, ctx: Context, source: str, message: Expired) -> None:
+        """Neither done nor definitely not: another copy of the command may have come before the session expired.
+
+        So it is not tried under another session, and the runtime makes this ``info``. The session is gone.
+        """
+        if self.pending.pop(message.operation, None) is not None:
+            ctx.reply(message.operation, Fail("the session has expired"))
 
     @on(Refused)
     def refused(self, ctx: Context, source: str, message: Refused) -> None:

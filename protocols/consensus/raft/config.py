@@ -32,6 +32,8 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         snapshot_chunk: bytes of a snapshot a message.
         membership_change: ``single``: one server after the other (section 4.1); ``joint``: all at once (4.3).
         initial_servers: how many of the servers are members at first, in order of name; 0: all.
+        max_sessions: sessions remembered at most; the one that was not used for longest expires (section 6.3), and its
+            commands are refused. 0: all are remembered for ever, and a session need not be opened.
     """
 
     election_timeout_s: tuple[float, float] = (0.15, 0.3)
@@ -48,6 +50,7 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     snapshot_chunk: int = 65_536
     membership_change: Literal["single", "joint"] = "joint"
     initial_servers: int = 0
+    max_sessions: int = 0
 
     def validate(self, nodes: int) -> None:
         """Raise ``ValueError`` with one sentence if a value cannot be, alone or in a cluster of ``nodes``."""
@@ -77,6 +80,8 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(f"snapshot_trailing {self.snapshot_trailing} is out of range: at least 0")
         if self.snapshot_chunk < 1:
             raise ValueError(f"snapshot_chunk {self.snapshot_chunk} is out of range: at least 1 byte")
+        if self.max_sessions < 0:
+            raise ValueError(f"max_sessions {self.max_sessions} is out of range: at least 1, or 0 (no bound)")
         if not 0 <= self.initial_servers <= nodes:
             raise ValueError(f"initial_servers {self.initial_servers} is out of range: 0 (all) to {nodes}, the servers")
 
@@ -105,15 +110,19 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         retry_s: seconds without an answer after which it asks another server; doubles up to eight times as much.
         backoff_s: seconds (with jitter) before it asks again after a server without a leader refused.
         reads: as the servers'; with ``follower`` a client reads from the server that answers fastest, whoever leads.
+        max_sessions: as the servers'; if there is a bound, a client opens a session before it uses it.
     """
 
     operation_timeout_s: float = 5.0
     retry_s: float = 0.2
     backoff_s: float = 0.01
     reads: ReadMode = "index"
+    max_sessions: int = 0
 
     def validate(self, nodes: int) -> None:
         """Raise ``ValueError`` with one sentence if a value cannot be."""
         for name in ("operation_timeout_s", "retry_s", "backoff_s"):
             if not 0.0001 <= getattr(self, name) <= 3600:
                 raise ValueError(f"{name} {getattr(self, name):g} is out of range: 0.0001 to 3600 seconds")
+        if self.max_sessions < 0:
+            raise ValueError(f"max_sessions {self.max_sessions} is out of range: at least 1, or 0 (no bound)")

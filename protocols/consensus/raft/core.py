@@ -8,7 +8,7 @@ import msgspec
 
 from ...family import Glance
 from ...node import Context, Durable, Node
-from ...statemachine import Command, KeyValue
+from ...statemachine import Command
 from .config import RaftConfig
 from .log import Log
 from .messages import (
@@ -16,14 +16,17 @@ from .messages import (
     Deposed,
     Done,
     Entry,
+    Expired,
     HardState,
     InstallSnapshot,
     Members,
+    Opened,
     Position,
     ReadIndex,
     Refused,
     Snapshot,
 )
+from .sessions import SessionExpired, state_machine
 
 FOLLOWER, PRE_CANDIDATE, CANDIDATE, LEADER, AMNESIAC = "follower", "pre-candidate", "candidate", "leader", "amnesiac"
 
@@ -46,6 +49,8 @@ class View(msgspec.Struct):
     data: dict[str, bytes]
     members: Members
     snapshot: Snapshot | None
+    sessions: dict[str, tuple[int, bytes | None]]
+    max_sessions: int
 
 
 def leads(view: View) -> bool:
@@ -125,7 +130,7 @@ class Core(Node):
         self.term, self.voted_for = hard.term, hard.voted_for
         self.snapshot: Snapshot | None = durable.get("snapshot")
         self.commit = self.applied = 0
-        self.machine = KeyValue()
+        self.machine = state_machine(self.config.max_sessions)
         members = Members(ctx.bootstrap[: self.config.initial_servers or len(ctx.bootstrap)])
         if self.snapshot is not None:
             members = self.snapshot.members
@@ -183,6 +188,8 @@ class Core(Node):
             self.machine.data,
             log.changes[-1][1],
             self.snapshot,
+            self.machine.sessions,
+            self.config.max_sessions,
         )
 
     # --- terms -------------------------------------------------------------------------------------------------------
@@ -243,11 +250,18 @@ class Core(Node):
         self.commit = index
         log, apply = self.log, self.machine.apply
         while self.applied < index:
-            result = apply(log.entries[self.applied - log.base].command)
+            command = log.entries[self.applied - log.base].command
+            try:
+                result, expired = apply(command), False
+            except SessionExpired:
+                result, expired = None, True
             self.applied += 1
             client = self.waiting.pop(self.applied, None)
             if client is not None:
-                ctx.send(client[0], Done(client[1], result))
+                if command.request is None:
+                    ctx.send(client[0], Opened(client[1], command.session))
+                else:
+                    ctx.send(client[0], Expired(client[1]) if expired else Done(client[1], result))
         if self.parked:
             self._serve_parked(ctx)
         if self.applied - log.changes[0][0] >= self.config.snapshot_entries:

@@ -1,4 +1,4 @@
-"""Raft's five safety properties (figure 3 of the paper) and that of its snapshots, checked on global state every turn.
+"""Raft's five safety properties (figure 3 of the paper), and those of its snapshots and sessions, checked every turn.
 
 Each check keeps what it has seen, so that a step costs about the same however long the logs are. Logs are compared in
 full only where they may have been rewritten: when one shrank, and after a restart.
@@ -7,11 +7,12 @@ full only where they may have been rewritten: when one shrank, and after a resta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from ...family import Invariant
-from ...statemachine import KeyValue
 from .messages import Entry, Snapshot
+from .sessions import SessionExpired, state_machine
 
 if TYPE_CHECKING:
     from .core import View
@@ -203,19 +204,61 @@ class SnapshotSafety:
             return f"{node} lacks the entries from {index + 1} to {view.base}: in neither its snapshot nor its log"
         if index > len(committed):
             return f"{node} has a snapshot of {index} entries, of which nobody has committed the last"
-        expected, found = KeyValue(), KeyValue()
+        expected, found = state_machine(view.max_sessions), state_machine(view.max_sessions)
         for entry in committed[:index]:
-            expected.apply(entry.command)
+            with suppress(SessionExpired):
+                expected.apply(entry.command)
         found.restore(snapshot.state)
         if found.data != expected.data:
             return f"{node}'s snapshot at {index} has other data than the {index} committed entries make"
-        if found.sessions != expected.sessions:
+        if list(found.sessions.items()) != list(expected.sessions.items()):  # which expires next is part of it
             return f"{node}'s snapshot at {index} has other sessions than the {index} committed entries make"
         if snapshot.term != committed[index - 1].term:
             return f"{node}'s snapshot at {index} has term {snapshot.term}, its last entry {committed[index - 1].term}"
         changes = [entry.members for entry in committed[:index] if entry.members is not None]
         if changes and snapshot.members != changes[-1]:
             return f"{node}'s snapshot at {index} has members {snapshot.members}, committed were {changes[-1]}"
+        return None
+
+
+class SessionAgreement:
+    """Servers that have applied the same entries remember the same sessions, no more than the bound (section 6.3).
+
+    Compared are how many there are, which of them expires next, and which was used last: servers that once forget
+    different ones differ in these soon after.
+    """
+
+    name = "session_agreement"
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[str, int, Any, Any]] = {}  # entries applied -> who was first, and what it had
+        self.most = 0
+
+    def figures(self) -> dict[str, float]:
+        """The most sessions that any server remembered."""
+        return {"most_sessions": float(self.most)}
+
+    def restarted(self, node: str) -> None:
+        """What it has applied again is compared again."""
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """Compare with whoever was first to have applied so much."""
+        sessions = view.sessions
+        count = len(sessions)
+        if count > self.most:
+            self.most = count
+        if not view.max_sessions or not count:
+            return None
+        if count > view.max_sessions:
+            return f"{node} remembers {count} sessions, at most {view.max_sessions} are allowed"
+        oldest, latest = next(iter(sessions)), next(reversed(sessions))
+        mine = (node, count, (oldest, sessions[oldest]), (latest, sessions[latest]))
+        first = self.known.setdefault(view.applied, mine)
+        if first[1:] != mine[1:]:
+            return (
+                f"after {view.applied} entries {node} remembers {count} sessions from {oldest} to {latest}, "
+                f"{first[0]} {first[1]} from {first[2][0]} to {first[3][0]}"
+            )
         return None
 
 
@@ -273,5 +316,6 @@ def invariants() -> list[Invariant]:
         LogMatching(),
         StateMachineSafety(committed),
         SnapshotSafety(committed),
+        SessionAgreement(),
         LeaderCompleteness(committed),
     ]

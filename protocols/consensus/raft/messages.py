@@ -171,6 +171,25 @@ class ClientRequest(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=F
     request: Read | Write | Cas
 
 
+class OpenSession(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """A client wants a session for ``operation`` (RegisterClient of section 6.3). Who asks twice may get two."""
+
+    operation: int
+
+
+class Opened(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The session that was opened for ``operation``; its commands are numbered from 1."""
+
+    operation: int
+    session: str
+
+
+class Expired(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """This copy of the command was not executed, for its session is forgotten. An earlier copy may have been."""
+
+    operation: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The operation took effect, with this result."""
 

@@ -8,14 +8,14 @@ from ...node import Context, on, on_batch_end, on_durable, on_timer
 from ...requests import Read
 from ...statemachine import NOOP, Command
 from .core import AMNESIAC, LEADER, Core, Progress
-from .messages import Appended, AppendEntries, ClientRequest, Entry, Refused
+from .messages import Appended, AppendEntries, ClientRequest, Entry, OpenSession, Refused
 from .quorum import agreed, decides
 
 
 class Replication(Core):
     """How a leader's log reaches the others, and when it is committed."""
 
-    messages: ClassVar[Any] = AppendEntries | Appended | ClientRequest
+    messages: ClassVar[Any] = AppendEntries | Appended | ClientRequest | OpenSession
 
     # --- leading -----------------------------------------------------------------------------------------------------
 
@@ -64,11 +64,19 @@ class Replication(Core):
         if type(request) is Read and self.config.reads != "log":
             self._read(ctx, source, message)
             return
+        self._take(ctx, source, message.operation, Command(message.session, message.sequence, request))
+
+    @on(OpenSession)
+    def open_session(self, ctx: Context, source: str, message: OpenSession) -> None:
+        """A session has the index of the entry that opens it for a name: none is ever opened twice (section 6.3)."""
+        self._take(ctx, source, message.operation, Command(str(self.log.last + 1), 0, None))
+
+    def _take(self, ctx: Context, source: str, operation: int, command: Command) -> None:
         if self.role != LEADER or self.transferee:
-            ctx.send(source, Refused(message.operation, self.transferee or self.leader))
+            ctx.send(source, Refused(operation, self.transferee or self.leader))
             return
-        self._append(ctx, Command(message.session, message.sequence, request))
-        self.waiting[self.log.last] = (source, message.operation)
+        self._append(ctx, command)
+        self.waiting[self.log.last] = (source, operation)
         ctx.at_batch_end()
 
     @on_batch_end
