@@ -19,6 +19,8 @@ BOOT_AHEAD = 15_000_000
 """ns by which a restart is ordered before it is due."""
 RETRY = 20_000_000
 """ns between two looks for a process that is being created."""
+RETURNED = 1_000_000_000
+"""ns until the operator returns a node that was fenced when all was healed; as in the simulator."""
 BY_RAY = "Ray restarts a killed process at once, however long that takes: the scheduled down time did not apply"
 
 
@@ -61,7 +63,7 @@ class Injector(ConditionFaults):
         self.pending.discard(number)
         for name in mine:
             del self.owner[name]
-        booted = self.supervisor.boot(mine, at)
+        booted = self.supervisor.boot(mine, 0 if self.over else at)  # healed is healed, whatever was planned
         if number >= 0:
             self.records[number]["end"] = booted
             self._note_restart(number, mine)
@@ -82,6 +84,15 @@ class Injector(ConditionFaults):
         if event.kind == "fence":
             self.supervisor.kill([event.node])
             self.supervisor.tell(event.by, "fenced", event.by, event.node)
+            if self.over:  # all is healed, so the operator is there, too
+                self.at(monotonic_ns() + RETURNED, lambda: self._return(event.node))
+
+    def _return(self, node: str) -> None:
+        """Boot who was fenced, if it is down still, as soon as a process is there for it."""
+        if node in self.supervisor.down and not self.supervisor.can_boot([node]):
+            self.at(monotonic_ns() + RETRY, lambda: self._return(node))
+        elif node in self.supervisor.down:
+            self.supervisor.boot([node])
 
     # --- processes ---------------------------------------------------------------------------------------------------
 

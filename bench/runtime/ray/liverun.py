@@ -28,7 +28,7 @@ from .orders import HostReport, LoadReport
 from .pool import CREATE_S
 from .recorders import report as clock_report
 from .saving import saved_history
-from .seat import answers
+from .seat import answered, answers
 from .supervisor import ANSWER_S, Supervisor
 from .watch import Watch
 
@@ -39,6 +39,8 @@ LEAD_NS = 15_000_000
 MOST_SPARES = 6
 """Processes that stand ready for restarts when a trial begins, at most; each takes some 60 MB."""
 PROBE_MARGIN_S = 5.0
+LOOK = 5_000_000
+"""ns between two looks whether all have answered."""
 RESCUE_S = 5.0
 """Seconds that the generator on another machine may take to hand over the history of a trial that failed."""
 GENERATOR_BUSY = 0.9
@@ -180,7 +182,10 @@ class LiveRun:
     def _probe(self) -> str:
         limit = self.trial.liveness
         asked = self.supervisor.ask_generators("probe", limit)
-        found = answers(asked, limit / 1e9 + PROBE_MARGIN_S, f"to complete {PROBES} operations a client")
+        end = monotonic_ns() + limit
+        while monotonic_ns() < end and not answered(asked):
+            self.injector.run(min(end, monotonic_ns() + LOOK))  # nodes go on fencing each other, and come back
+        found = answers(asked, PROBE_MARGIN_S, f"to complete {PROBES} operations a client")
         late = [client for names in found.values() for client in names]
         self.supervisor.wait(0)
         if late:

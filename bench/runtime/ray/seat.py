@@ -84,6 +84,13 @@ class DutyCycle:
             self._seat.signal(signal.SIGCONT)
 
 
+def answered(refs: dict[str, Any]) -> bool:
+    """Whether all of several calls are over, well or not."""
+    import ray
+
+    return not refs or len(ray.wait(list(refs.values()), num_returns=len(refs), timeout=0)[0]) == len(refs)
+
+
 def answers(refs: dict[str, Any], timeout_s: float, what: str, *, strict: bool = True) -> dict[str, Any]:
     """The answers to several calls, by the same keys.
 
