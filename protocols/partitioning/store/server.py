@@ -93,10 +93,10 @@ class Server(Moves, Shapes):
     @on_admin(AddServer, RemoveServer)
     def membership(self, ctx: Context, request: AddServer | RemoveServer) -> None:
         """The operator asks; whom it asks is the coordinator, if anybody."""
-        if self.coordinator is not None:
+        if self.coordinator is not None and request.node in ctx.bootstrap:
             if type(request) is AddServer:
                 self.coordinator.join(ctx, [request.node])
-            elif request.node in ctx.bootstrap:
+            else:
                 self.coordinator.leave(ctx, request.node)
 
     @on_admin(Drain)

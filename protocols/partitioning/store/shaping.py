@@ -201,7 +201,7 @@ class Coordinator(Mover):
             self.entries[shaping.left] = Entry(low, shaping.at, shaping.left, 1, source)
             self.entries[shaping.right] = Entry(shaping.at, high, shaping.right, 1, source)
             self.guessed[shaping.left] = self.guessed[shaping.right] = (keys / 2, rate / 2)
-            if shaping.then:
+            if shaping.then in self.members:  # it may have left since
                 self.waiting.append((shaping.right, shaping.then))
         else:
             self.entries[shaping.whole] = Entry(low, high, shaping.whole, 1, source)

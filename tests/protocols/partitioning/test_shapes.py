@@ -183,6 +183,23 @@ def test_what_is_split_while_its_server_leaves_goes_with_it() -> None:
     assert {store.ask(Read(f"k{number}")) for number in range(60)} == {b"before"}
 
 
+def test_a_half_that_is_split_for_a_server_that_leaves_meanwhile_stays() -> None:
+    store = Store(3, placement="range", initial=2, report_s=0.05, per_node=2)
+    store.fill(40)
+    store.wait(2)
+    store.tell(AddServer("n3"))
+    for _ in range(2000):
+        store.wait(0.0005)
+        if any(isinstance(each, Split) and each.then == "n3" for each in store.coordinator.shapings.values()):
+            break
+    else:
+        raise AssertionError("nothing is split for n3")
+    store.tell(RemoveServer("n3"))
+    store.wait(5)
+    assert not store.coordinator.shapings and "n3" not in store.owned()
+    assert {store.ask(Read(f"k{number}")) for number in range(40)} == {b"before"}
+
+
 # --- what must not happen --------------------------------------------------------------------------------------------
 
 

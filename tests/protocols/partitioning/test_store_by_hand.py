@@ -151,6 +151,17 @@ def test_a_join_goes_on_when_somebody_else_joins_meanwhile() -> None:
     assert store.owned() == {"n1": 10, "n2": 10, "n3": 10}
 
 
+def test_a_server_that_there_is_not_gets_nothing() -> None:
+    """A move to it would never end, and as it is no server, the operator could not have it removed again."""
+    store = Store(2, partitions=4)
+    store.fill(10)
+    for name in ("n9", "c1"):
+        store.tell(AddServer(name))
+    store.wait(1)
+    assert not store.coordinator.moves and store.owned() == {"n1": 2, "n2": 2}
+    assert store.ask(Read("k1")) == b"before"
+
+
 def test_a_server_whose_disk_was_damaged_stays_silent_also_after_its_next_restart() -> None:
     """What was damaged is cut off when it is found, so that only one boot hears of it, as in a live run."""
     store = Store(2, partitions=2)
