@@ -160,6 +160,9 @@ def _sweeps() -> None:
     from ..sweep.scripts import discover
 
     _table("Sweeps (bench sweep NAME)", [(script.name, script.summary) for script in discover()])
+    verbs = {script.name for what in ("sweep", "study") for script in discover(what=what)}
+    others = [script for script in discover(what=None) if script.name not in verbs]
+    _table("Other experiments (python experiments/NAME.py)", [(script.name, script.summary) for script in others])
 
 
 def _presets() -> None:

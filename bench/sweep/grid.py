@@ -65,6 +65,9 @@ def template(build: Build, point: Point) -> Trial:
     except UsageError as error:
         raise UsageError(f"cell {describe(point)}: {error}") from None
     except Exception as error:
+        axis = next((n for n, v in point.items() if isinstance(error, KeyError) and error.args == (v,)), None)
+        if axis is not None:
+            raise UsageError(f"the script knows no {axis} {point[axis]!r}; its own are shown by --dry-run") from None
         what = f"{type(error).__name__}: {error}"
         raise UsageError(f"cell {describe(point)}: the script's trial function fails: {what}") from None
     return found

@@ -33,9 +33,9 @@ class Script:
     summary: str
 
 
-def discover(folder: Path | None = None, what: str = "sweep") -> list[Script]:
-    """The scripts in ``experiments/`` (of the project, by default) that declare a ``sweep`` (or another ``what``), by
-    name; none of them is executed.
+def discover(folder: Path | None = None, what: str | None = "sweep") -> list[Script]:
+    """The scripts in ``experiments/`` (of the project, by default) that declare a ``sweep`` (or another ``what``; None:
+    all that can be run), by name; none of them is executed.
     """
     base = ROOT / "experiments" if folder is None else folder
     found = []
@@ -44,10 +44,14 @@ def discover(folder: Path | None = None, what: str = "sweep") -> list[Script]:
             tree = ast.parse(path.read_text())
         except (SyntaxError, OSError, UnicodeDecodeError):
             continue
-        if _declares(tree, what):
+        if "main" in _functions(tree) if what is None else _declares(tree, what):
             lines = (ast.get_docstring(tree) or "").splitlines()
             found.append(Script(f"{path.parent.name}/{path.stem}", path, lines[0] if lines else ""))
     return found
+
+
+def _functions(tree: ast.Module) -> set[str]:
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def _declares(tree: ast.Module, what: str) -> bool:
@@ -76,8 +80,16 @@ def find(name: str | Path, what: str = "sweep") -> Path:
     for script in scripts:
         if text in (script.name, script.name.partition("/")[2]) or text.endswith("/" + script.name):
             return script.path
+    other = next((path for path in sorted((ROOT / "experiments").glob("*/*.py")) if text in _names(path)), None)
+    if other is not None:
+        shown = other.relative_to(ROOT)
+        raise UsageError(f"{name} declares no {what}, and runs by itself: python {shown} (see its --help)")
     known = [script.name if "/" in text else script.name.partition("/")[2] for script in scripts]
     raise unknown_name(f"{what} script", str(name), known)
+
+
+def _names(path: Path) -> tuple[str, str]:
+    return path.stem, f"{path.parent.name}/{path.stem}"
 
 
 def load(path: Path) -> Sweep:

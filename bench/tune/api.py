@@ -115,7 +115,19 @@ def _as(value: Any, like: Any) -> Any:
 
 
 def check(study: Study) -> None:
-    """Raise :class:`UsageError` if the trial of a default, or of a corner of the ranges, cannot be."""
+    """Raise :class:`UsageError` if the trial of a default, or of a corner of the ranges, cannot be; of a function, if it
+    fails for the first default, as it does where a setting has a value that it does not know.
+    """
+    if study.function is not None:
+        for each in study.defaults[:1]:
+            try:
+                study.function(**study.settings, **each.point, seed=1)
+            except Exception as error:
+                said = f"{type(error).__name__}: {error}"
+                settings = ", ".join(f"{name} {value}" for name, value in study.settings.items())
+                raise UsageError(
+                    f"with the settings {settings or 'none'} the study's function fails for {each.name}: {said}"
+                ) from None
     if study.trial is None:
         return
     from ..run import prepare

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from bench.arguments import integer, listed, real
 from bench.mutation import load_family
 from bench.network.presets import network
 from bench.params import build_configs
@@ -205,12 +206,16 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--wish", default="2,10", help="seconds that the scheduler wants no leader for, with commas")
+    parser.add_argument("--seeds", type=integer(1), default=200)
+    parser.add_argument(
+        "--wish",
+        type=listed(real(0)),
+        default="2,10",
+        help="seconds that the scheduler wants no leader for, with commas",
+    )
     parser.add_argument("--out", type=Path, default=Path("results/flp"))
     options = parser.parse_args()
-    wishes = [float(wish) for wish in options.wish.split(",")]
-    rows = [row for pre in (False, True) for row in measure(options.seeds, wishes, pre_vote=pre)]
+    rows = [row for pre in (False, True) for row in measure(options.seeds, options.wish, pre_vote=pre)]
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "runs.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

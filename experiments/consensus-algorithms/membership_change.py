@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.arguments import integer
 from bench.faults.spec import Crash, DrainRestart, Fault, Membership, Partition
 from bench.network.presets import network
 from bench.run import run_trial
@@ -161,7 +162,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=integer(1), default=20)
     parser.add_argument("--out", type=Path, default=Path("results/membership-change"))
     options = parser.parse_args()
     rows = []

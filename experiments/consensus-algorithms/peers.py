@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.arguments import integer, listed, one_of, real
 from bench.errors import HarnessError
 from bench.faults.spec import Crash
 from bench.history import OK
@@ -162,20 +163,19 @@ def installed() -> list[str]:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--clients", default="1,4,16,64,256")
+    parser.add_argument("--seconds", type=real(0, above=True), default=3.0)
+    parser.add_argument("--kills", type=integer(0), default=5)
+    parser.add_argument("--clients", type=listed(integer(1)), default="1,4,16,64,256")
     parser.add_argument("--no-perf", action="store_true", help="without etcd's own benchmark, which takes a minute")
-    parser.add_argument("--systems", default=",".join(PEERS), help="which peers, of " + ", ".join(PEERS))
+    parser.add_argument("--systems", type=listed(one_of("peer", PEERS)), default=",".join(PEERS), help="with commas")
     parser.add_argument("--out", type=Path, default=Path("results/peers"))
     options = parser.parse_args()
-    clients = [int(each) for each in options.clients.split(",")]
-    peers = [name for name in installed() if name in options.systems.split(",")]
+    peers = [name for name in installed() if name in options.systems]
     points: list[Row] = []
     kills: list[tuple[str, float | None, str]] = []
     try:
         with RaySession() as session:
-            points += [ours_curve(session, count, options.seconds) for count in clients]
+            points += [ours_curve(session, count, options.seconds) for count in options.clients]
             for seed in range(1, options.kills + 1):
                 back = ours_back(ours_trial(MIX, LOAD_S, seed=seed, kill=True), session)
                 kills.append((OURS, *back))
@@ -184,7 +184,7 @@ def main() -> int:
             trial = ours_trial(MIX, LOAD_S, runtime="sim", seed=seed, kill=True)
             kills.append((f"{OURS}, simulated", *ours_back(trial)))
         for name in peers:
-            points += [peer_curve(name, count, options.seconds) for count in clients]
+            points += [peer_curve(name, count, options.seconds) for count in options.clients]
             for seed in range(1, options.kills + 1):
                 kills.append((name, *peer_back(name, seed)))
                 print(f"{name}: leader killed, writes again after {kills[-1][1]} s, {kills[-1][2]}", flush=True)

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bench.arguments import integer
 from bench.history import OK
 from bench.history.history import READ, WRITE
 from bench.network.presets import EC2_2013, network
@@ -162,7 +163,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=60)
+    parser.add_argument("--seeds", type=integer(1), default=60)
     parser.add_argument("--out", type=Path, default=Path("results/raft-wan"))
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []

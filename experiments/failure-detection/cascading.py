@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from bench.arguments import integer, listed, one_of, real
 from bench.network import Constant, Network
 from bench.runtime.sim.world import World
 from bench.trial import ServiceTimes
@@ -428,16 +429,23 @@ def draw(rows: list[dict[str, Any]], series: Mapping[str, list[tuple[float, int]
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--loads", default=",".join(map(str, LOADS)))
-    parser.add_argument("--detectors", default=";".join(DETECTORS), help="names, with semicolons between")
-    parser.add_argument("--shown", type=float, default=0.8, help="load of the run that is drawn over time")
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--loads", type=listed(real(0, 5, above=True)), default=",".join(map(str, LOADS)))
+    parser.add_argument(
+        "--detectors",
+        type=listed(one_of("detector", DETECTORS), ";"),
+        default=";".join(DETECTORS),
+        help="with semicolons",
+    )
+    parser.add_argument(
+        "--shown", type=real(0, 5, above=True), default=0.8, help="load of the run that is drawn over time"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/cascading"))
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     series: dict[str, list[tuple[float, int]]] = {}
-    for name in options.detectors.split(";"):
-        for load in map(float, options.loads.split(",")):
+    for name in options.detectors:
+        for load in options.loads:
             for seed in range(1, options.seeds + 1):
                 row, looked = run(name, load, seed)
                 rows.append(row)

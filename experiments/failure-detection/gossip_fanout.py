@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from bench.arguments import integer
 from bench.network import Constant, Network
 from bench.runtime.sim.world import World
 from bench.trial import ServiceTimes
@@ -109,9 +110,9 @@ def error(values: Sequence[float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=30)
-    parser.add_argument("--members", type=int, default=1000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=integer(2), default=30)
+    parser.add_argument("--members", type=integer(2), default=1000)
     options = parser.parse_args()
     lines = ["what,measure,published,ours,standard_error,runs"]
     table: list[tuple[str, list[Spread], tuple[float, float, float]]] = []

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from bench.arguments import integer, listed, real
 from bench.faults.spec import Partition
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -94,14 +95,14 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--drifts", default=",".join(map(str, DRIFTS)))
-    parser.add_argument("--bounds", default=",".join(map(str, BOUNDS)))
+    parser.add_argument("--seeds", type=integer(1), default=20)
+    parser.add_argument("--drifts", type=listed(real(0, 0.99)), default=",".join(map(str, DRIFTS)))
+    parser.add_argument("--bounds", type=listed(real(0, 0.99)), default=",".join(map(str, BOUNDS)))
     parser.add_argument("--out", type=Path, default=Path("results/lease-drift"))
     options = parser.parse_args()
     rows = []
-    for drift in map(float, options.drifts.split(",")):
-        for bound in map(float, options.bounds.split(",")):
+    for drift in options.drifts:
+        for bound in options.bounds:
             row = measure(drift, bound, options.seeds)
             rows.append(row)
             print(

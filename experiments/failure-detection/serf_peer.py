@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from bench.arguments import integer
 from bench.faults.spec import Crash
 from bench.network import Constant, Network
 from bench.opinions import quality
@@ -134,10 +135,10 @@ def ours(agents: int, kills: int, seeds: int) -> list[tuple[float, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", type=int, default=8)
-    parser.add_argument("--kills", type=int, default=4)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", type=integer(3), default=8)
+    parser.add_argument("--kills", type=integer(1), default=4)
+    parser.add_argument("--seeds", type=integer(1), default=10)
     options = parser.parse_args()
     groups = {"our SWIM, simulated": ours(options.agents, options.kills, options.seeds)}
     if shutil.which("serf"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench.arguments import integer, listed, one_of
 from bench.faults.spec import Crash, Fault, Pause
 from bench.network import Lognormal, Network
 from bench.run import open_session, run_trial
@@ -224,15 +225,18 @@ def draw(rows: list[Row], path: Path) -> None:
         path.write_bytes(to_png(figure))
 
 
+KNOWN = [name.replace(", ", "/") for name in DETECTORS]
+
+
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--live", type=int, default=2, help="trials a detector with real processes; 0: none")
-    parser.add_argument("--detectors", default=",".join(name.replace(", ", "/") for name in DETECTORS))
+    parser.add_argument("--seeds", type=integer(1), default=5)
+    parser.add_argument("--live", type=integer(0), default=2, help="trials a detector with real processes; 0: none")
+    parser.add_argument("--detectors", type=listed(one_of("detector", KNOWN)), default=",".join(KNOWN))
     parser.add_argument("--out", type=Path, default=Path("results/slow-or-dead"))
     options = parser.parse_args()
-    names = [name.replace("/", ", ") for name in options.detectors.split(",")]
+    names = [name.replace("/", ", ") for name in options.detectors]
     rows: list[Row] = []
     for name in names:
         events, same = same_until_suspected(name, 1)

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+from bench.arguments import integer, listed, one_of
 from bench.faults.spec import Crash, Cut, Fault, Pause
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -168,13 +169,15 @@ def sentence(row: dict[str, Any]) -> str:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--live", type=int, default=0, help="live trials of a cell [default: none]")
-    parser.add_argument("--strategies", default=",".join(dict(STRATEGIES)))
-    parser.add_argument("--shapes", default=",".join(SHAPES))
+    parser.add_argument("--seeds", type=integer(1), default=5)
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
+    parser.add_argument(
+        "--strategies", type=listed(one_of("strategy", dict(STRATEGIES))), default=",".join(dict(STRATEGIES))
+    )
+    parser.add_argument("--shapes", type=listed(one_of("shape", SHAPES)), default=",".join(SHAPES))
     parser.add_argument("--out", type=Path, default=Path("results/split-brain"))
     options = parser.parse_args()
-    wanted, shapes = options.strategies.split(","), options.shapes.split(",")
+    wanted, shapes = options.strategies, options.shapes
     rows = []
     for strategy, fence in STRATEGIES:
         for shape in shapes if strategy in wanted else ():

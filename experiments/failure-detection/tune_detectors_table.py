@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arguments import integer
 from bench.theory.mistakes import (
     NETWORKS,
     SECOND,
@@ -155,8 +156,10 @@ def told(row: Row, tally: Tally) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--months", type=int, default=100, help="of each row; three times as many for the group's")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--months", type=integer(1), default=100, help="of each row; three times as many for the group's"
+    )
     parser.add_argument("--network", choices=list(NETWORKS), action="append", help="only this one (may be repeated)")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()

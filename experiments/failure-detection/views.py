@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bench.arguments import integer, listed, one_of
 from bench.faults.spec import Crash, Fault, Partition, Pause, SlowLink
 from bench.history import OK
 from bench.network import Constant, Lognormal, Network
@@ -130,13 +131,14 @@ def sentence(row: dict[str, Any]) -> str:
 
 def main() -> int:
     """See the module."""
+    known = [shape.replace("\n", " ") for shape in SHAPES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--live", type=int, default=0, help="live trials of a cell [default: none]")
-    parser.add_argument("--shapes", default=",".join(shape.replace("\n", " ") for shape in SHAPES))
+    parser.add_argument("--seeds", type=integer(1), default=8)
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
+    parser.add_argument("--shapes", type=listed(one_of("shape", known)), default=",".join(known))
     parser.add_argument("--out", type=Path, default=Path("results/views"))
     options = parser.parse_args()
-    shapes = [shape for shape in SHAPES if shape.replace("\n", " ") in options.shapes.split(",")]
+    shapes = [shape for shape in SHAPES if shape.replace("\n", " ") in options.shapes]
     rows = []
     for system in SYSTEMS:
         for shape in shapes:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from bench.arguments import integer
 from protocols.partitioning.hashing import FUNCTIONS, hash_keys
 from protocols.partitioning.measures import balance
 
@@ -87,7 +88,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=int, default=100_000)
+    parser.add_argument("--keys", type=integer(1), default=100_000)
     parser.add_argument("--out", type=Path, default=Path("results/hash-quality"))
     options = parser.parse_args()
     rows = []

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.arguments import integer, listed, real
 from bench.network import Constant, Network
 from bench.run import run_trial
 from bench.trial import Result, ServiceTimes, Trial
@@ -332,18 +333,18 @@ def _draw_cache(place: Any, rows: list[Row], palette: Any) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--duration", type=float, default=1.0, help="seconds of load a trial, simulated")
-    parser.add_argument("--clients", type=int, default=96, help="of the closed loops")
-    parser.add_argument("--skews", default=",".join(map(str, SKEWS)))
-    parser.add_argument("--salts", default=",".join(map(str, SALTS)))
-    parser.add_argument("--ttls", default=",".join(map(str, TTLS_S)))
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--duration", type=real(0, above=True), default=1.0, help="seconds of load a trial, simulated")
+    parser.add_argument("--clients", type=integer(1), default=96, help="of the closed loops")
+    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)))
+    parser.add_argument("--salts", type=listed(integer(1)), default=",".join(map(str, SALTS)))
+    parser.add_argument("--ttls", type=listed(real(0)), default=",".join(map(str, TTLS_S)))
     parser.add_argument("--out", type=Path, default=Path("results/hot-keys"))
     options = parser.parse_args()
     bench = Bench(options.seeds, options.duration)
-    bench.celebrity(list(map(float, options.skews.split(","))), options.clients)
-    bench.salting(list(map(int, options.salts.split(","))), options.clients)
-    bench.caching(list(map(float, options.ttls.split(","))))
+    bench.celebrity(options.skews, options.clients)
+    bench.salting(options.salts, options.clients)
+    bench.caching(options.ttls)
     bench.inserting(options.clients)
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "cells.csv").open("w", newline="") as file:

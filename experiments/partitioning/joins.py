@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from bench.arguments import integer, listed, real
 from bench.history.history import OK, READ
 from bench.network import Constant, Mixture, Network
 from bench.run import run_trial
@@ -340,12 +341,12 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--left", type=int, default=1000, help="rows of the left table")
-    parser.add_argument("--workers", default=",".join(map(str, WORKERS)))
-    parser.add_argument("--ratios", default=",".join(map(str, RATIOS)))
-    parser.add_argument("--skews", default=",".join(map(str, SKEWS)))
-    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)))
-    parser.add_argument("--duration", type=float, default=4.0, help="seconds of scans a trial, simulated")
+    parser.add_argument("--left", type=integer(1), default=1000, help="rows of the left table")
+    parser.add_argument("--workers", type=listed(integer(2)), default=",".join(map(str, WORKERS)))
+    parser.add_argument("--ratios", type=listed(integer(1)), default=",".join(map(str, RATIOS)))
+    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)))
+    parser.add_argument("--widths", type=listed(integer(1)), default=",".join(map(str, WIDTHS)))
+    parser.add_argument("--duration", type=real(0, above=True), default=4.0, help="seconds of scans a trial, simulated")
     parser.add_argument("--out", type=Path, default=Path("results/joins"))
     options = parser.parse_args()
     cells: list[Cell] = []
@@ -357,20 +358,20 @@ def main() -> int:
             print(f"{cell['part']}, {cell['system']}, {cell['workers']} workers, {cell['x']:g}: {cell['measured']:g}, "
                   f"predicted {cell['predicted']:g}{'; ' if more else ''}{more}", flush=True)  # fmt: skip
 
-    ratios = list(map(int, options.ratios.split(",")))
-    every = list(map(int, options.workers.split(",")))
+    ratios = options.ratios
+    every = options.workers
     for workers in every:
         for ratio in ratios:
             add(moving(workers, options.left, ratio))
         for column in ("measured", "took_s"):
             print(f"{workers} workers: {column} the same at a ratio of {crossover(cells, workers, column)}", flush=True)
     shown = every[len(every) // 2]
-    for skew in map(float, options.skews.split(",")):
+    for skew in options.skews:
         add(skewed(shown, options.left, 8 * options.left, skew))
     for ratio in ratios:
         add(denormalised(shown, options.left, ratio))
     for placement in ("hash", "range"):
-        for width in map(int, options.widths.split(",")):
+        for width in options.widths:
             add([scans(placement, width, options.duration)])
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "cells.csv").open("w", newline="") as file:

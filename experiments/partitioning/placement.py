@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.arguments import integer
 from protocols.partitioning.bounded import bounded
 from protocols.partitioning.hashing import hash_keys
 from protocols.partitioning.jump import jump
@@ -160,8 +161,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=int, default=200_000)
-    parser.add_argument("--nodes", type=int, default=20)
+    parser.add_argument("--keys", type=integer(1000), default=200_000)
+    parser.add_argument("--nodes", type=integer(2), default=20)
     parser.add_argument("--out", type=Path, default=Path("results/placement"))
     options = parser.parse_args()
     names = [f"n{i}" for i in range(options.nodes)]

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.arguments import integer, listed
 from bench.faults.spec import Crash
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -183,17 +184,16 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--live", type=int, default=0, help="live trials of a cell [default: none]")
-    parser.add_argument("--groups", default=",".join(map(str, GROUPS)))
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
+    parser.add_argument("--groups", type=listed(integer(1, 1024)), default=",".join(map(str, GROUPS)))
     parser.add_argument("--out", type=Path, default=Path("results/raft-groups"))
     options = parser.parse_args()
-    groups = [int(each) for each in options.groups.split(",")]
-    rows = [tell(throughput(servers, each, options.seeds)) for servers in SERVERS for each in groups]
-    rows += [tell(after_a_crash(servers, each, options.seeds)) for servers in SERVERS for each in groups]
+    rows = [tell(throughput(servers, each, options.seeds)) for servers in SERVERS for each in options.groups]
+    rows += [tell(after_a_crash(servers, each, options.seeds)) for servers in SERVERS for each in options.groups]
     if options.live:
         with RaySession(None) as session:
-            rows += [tell(throughput(3, each, options.live, session)) for each in groups]
+            rows += [tell(throughput(3, each, options.live, session)) for each in options.groups]
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "cells.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from bench.arguments import integer, real
 from bench.history import OK
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -183,11 +184,11 @@ def draw(rows: list[Row], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--live", type=int, default=0, help="live trials of a cell [default: none]")
-    parser.add_argument("--rate", type=float, default=3000.0, help="operations a second")
-    parser.add_argument("--keys", type=int, default=6000)
-    parser.add_argument("--cells", type=int, default=len(CELLS), help="only so many of the cells")
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
+    parser.add_argument("--rate", type=real(0, above=True), default=3000.0, help="operations a second")
+    parser.add_argument("--keys", type=integer(1), default=6000)
+    parser.add_argument("--cells", type=integer(1, len(CELLS)), default=len(CELLS), help="only so many of the cells")
     parser.add_argument("--out", type=Path, default=Path("results/rebalance"))
     options = parser.parse_args()
     rows = []

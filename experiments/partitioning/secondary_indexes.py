@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arguments import integer, listed, real
 from bench.faults.spec import Crash
 from bench.history.history import OK, READ, WRITE
 from bench.network import Constant, Mixture, Network
@@ -365,12 +366,12 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--duration", type=float, default=5.0, help="seconds of load a trial, simulated")
-    parser.add_argument("--servers", default=",".join(map(str, SERVERS)))
-    parser.add_argument("--flushes", default=",".join(map(str, FLUSHES_S)))
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--duration", type=real(0, above=True), default=5.0, help="seconds of load a trial, simulated")
+    parser.add_argument("--servers", type=listed(integer(1, 1000)), default=",".join(map(str, SERVERS)))
+    parser.add_argument("--flushes", type=listed(real(0)), default=",".join(map(str, FLUSHES_S)))
     parser.add_argument("--out", type=Path, default=Path("results/secondary-indexes"))
-    parser.add_argument("--live", type=float, default=0.0, help="only the live part: seconds of load a trial")
+    parser.add_argument("--live", type=real(0), default=0.0, help="only the live part: seconds of load a trial")
     options = parser.parse_args()
     if options.live:
         return run_live(options.live, options.out)
@@ -381,7 +382,7 @@ def main() -> int:
         print(f"{row['part']}, {row['kind']}, {row['x']:g}: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms; {words}",
               flush=True)  # fmt: skip
 
-    for servers in map(int, options.servers.split(",")):
+    for servers in options.servers:
         for kind in kinds():
             row = queries(kind, servers, options.seeds, options.duration)
             add(row, f"{row['late']:.1%} late, {row['predicted']:.1%} predicted")
@@ -393,7 +394,7 @@ def main() -> int:
         row = staleness(index, 0.0, options.seeds, options.duration)
         rows.append(row)
         print(f"staleness, {index}: {row['late']:.1%} of the look-ups miss", flush=True)
-    for flush_s in map(float, options.flushes.split(",")):
+    for flush_s in options.flushes:
         row = staleness("async", flush_s, options.seeds, options.duration)
         add(row, f"mean {row['mean_ms']} ms, predicted {row['predicted']}; {row['late']:.1%} of the look-ups miss")
     _write(rows, options.out / "cells.csv")

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.arguments import integer, listed, real
 from bench.network import Constant, Network
 from bench.run import run_trial
 from bench.runtime.record import RunRecord
@@ -286,14 +287,14 @@ def draw(rows: list[Row], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--skews", default=",".join(map(str, SKEWS)))
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)))
+    parser.add_argument("--sizes", type=listed(integer(1)), default=",".join(map(str, SIZES)))
     parser.add_argument("--out", type=Path, default=Path("results/split-merge"))
     options = parser.parse_args()
     rows = [
-        *under_load(options.seeds, [float(each) for each in options.skews.split(",")], list(SYSTEMS)),
-        *growing(options.seeds, [int(each) for each in options.sizes.split(",")]),
+        *under_load(options.seeds, options.skews, list(SYSTEMS)),
+        *growing(options.seeds, options.sizes),
         *joining(options.seeds, list(JOINS)),
     ]
     options.out.mkdir(parents=True, exist_ok=True)

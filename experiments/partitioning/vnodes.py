@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.arguments import integer, listed
 from bench.theory.hashing import load_deviation
 from protocols.partitioning.measures import spread_of
 from protocols.partitioning.ring import Ring, even_tokens
@@ -115,14 +116,14 @@ def draw(cells: list[dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rings", type=int, default=10)
-    parser.add_argument("--nodes", default=",".join(map(str, NODES)))
-    parser.add_argument("--tokens", default=",".join(map(str, TOKENS)))
+    parser.add_argument("--rings", type=integer(1), default=10)
+    parser.add_argument("--nodes", type=listed(integer(2)), default=",".join(map(str, NODES)))
+    parser.add_argument("--tokens", type=listed(integer(1)), default=",".join(map(str, TOKENS)))
     parser.add_argument("--out", type=Path, default=Path("results/vnodes"))
     options = parser.parse_args()
     rows = []
-    for nodes in map(int, options.nodes.split(",")):
-        for tokens in map(int, options.tokens.split(",")):
+    for nodes in options.nodes:
+        for tokens in options.tokens:
             for chosen in (False, True):
                 if chosen and nodes * tokens > 20_000:
                     continue  # one by one, each by a search of all: minutes

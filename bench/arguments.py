@@ -1,0 +1,81 @@
+"""Options of scripts that are no sweeps, for ``argparse``: what cannot be is refused in one sentence, before any work.
+
+::
+
+    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser.add_argument("--skews", type=listed(real(0)), default="0.5,0.99")
+    parser.add_argument("--shapes", type=listed(one_of("shape", SHAPES)), default=",".join(SHAPES))
+"""
+
+from __future__ import annotations
+
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from .errors import unknown_name
+
+T = TypeVar("T")
+
+
+def integer(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An integer between two bounds, both allowed; no upper one if ``most`` is None."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r} is not an integer: {_range(least, most)}") from None
+        return _within(value, least, most)
+
+    return parse
+
+
+def real(least: float, most: float | None = None, *, above: bool = False) -> Callable[[str], float]:
+    """A finite number between two bounds, both allowed; ``above``: the lower one is not."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ArgumentTypeError(f"{text!r} is not a number: {_range(least, most, above)}")
+        return _within(value, least, most, above)
+
+    return parse
+
+
+def one_of(what: str, known: Iterable[str]) -> Callable[[str], str]:
+    """One of some names, of a ``what``."""
+    names = list(known)
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ArgumentTypeError(str(unknown_name(what, text, names)))
+        return text
+
+    return parse
+
+
+def listed(kind: Callable[[str], T], separator: str = ",") -> Callable[[str], list[T]]:
+    """One or more of a kind, with separators between."""
+
+    def parse(text: str) -> list[T]:
+        return [kind(part.strip()) for part in text.split(separator)]
+
+    return parse
+
+
+def _within(value: T, least: float, most: float | None, above: bool = False) -> T:
+    assert isinstance(value, int | float)
+    if value < least or (above and value == least) or (most is not None and value > most):
+        raise ArgumentTypeError(f"{value:g} is out of range: {_range(least, most, above)}")
+    return value
+
+
+def _range(least: float, most: float | None, above: bool = False) -> str:
+    if most is not None:
+        return f"{'above ' if above else ''}{least:g} to {most:g}"
+    return f"{'above' if above else 'at least'} {least:g}"

@@ -1,0 +1,52 @@
+"""Options of scripts: what cannot be is refused in one sentence with exit code 2, and nothing is run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.arguments import integer, listed, one_of, real
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (integer(1), "3", 3),
+        (integer(0, 3), "3", 3),
+        (real(0), "0", 0.0),
+        (listed(real(0)), "0.5, 2", [0.5, 2.0]),
+        (listed(one_of("shape", ("a, b", "c")), ";"), "c;a, b", ["c", "a, b"]),
+    ],
+)
+def test_what_can_be_is_read(kind: Callable[[str], Any], text: str, value: object) -> None:
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sentence"),
+    [
+        (integer(1), "0", "argument --x: 0 is out of range: at least 1"),
+        (integer(1, 1024), "2000", "argument --x: 2000 is out of range: 1 to 1024"),
+        (integer(1), "two", "argument --x: 'two' is not an integer: at least 1"),
+        (real(0, above=True), "0", "argument --x: 0 is out of range: above 0"),
+        (real(0), "nan", "argument --x: 'nan' is not a number: at least 0"),
+        (listed(integer(1)), "1,,2", "argument --x: '' is not an integer: at least 1"),
+        (
+            listed(one_of("shape", ("paused", "killed"))),
+            "paused,kiled",
+            "argument --x: unknown shape 'kiled': did you mean 'killed'? (known: killed, paused)",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_range(
+    kind: Callable[[str], Any], text: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = ArgumentParser()
+    parser.add_argument("--x", type=kind)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--x", text])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
