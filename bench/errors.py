@@ -37,7 +37,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f": did you mean {close[0]!r}?" if close else ""
-    listing = f" (known: {', '.join(each or 'nothing' for each in names)})" if names else ": there is none"
+    listing = f" (known: {', '.join(each or repr(each) for each in names)})" if names else ": there is none"
     return UsageError(f"unknown {what} {name!r}{hint}{listing}")
 
 

@@ -115,9 +115,7 @@ def _as(value: Any, like: Any) -> Any:
 
 
 def check(study: Study) -> None:
-    """Raise :class:`UsageError` if the trial of a default, or of a corner of the ranges, cannot be; of a function, if it
-    fails for the first default, as it does where a setting has a value that it does not know.
-    """
+    """Raise :class:`UsageError` if the trial of a default or of a corner cannot be, or the function of one fails."""
     if study.function is not None:
         for each in study.defaults[:1]:
             try:
