@@ -133,10 +133,14 @@ class Elections(Core):
         self._transfer(ctx, best)
 
     def prefer(self, ctx: Context, server: str) -> None:
-        """For whoever hosts several groups: hand over to that voter, if we lead and it is heard from."""
+        """For whoever hosts several groups: hand over to that voter, if we lead and it keeps up.
+
+        Until it has all, nothing new is taken: to try that with one that lags, again and again, would stop the group.
+        """
         known = self.progress.get(server)
         ready = self.role == LEADER and not self.transferee and server in self.log.members.voters
-        if ready and server != ctx.id and known is not None and known.active:
+        keeps_up = known is not None and known.active and self.matches.get(server, 0) >= self.commit
+        if ready and server != ctx.id and keeps_up:
             self._transfer(ctx, server)
 
     def _transfer(self, ctx: Context, server: str) -> None:

@@ -34,9 +34,10 @@ class Mover:
         self.waiting: list[tuple[int, str]] = list(found.waiting)
         self.shapings: dict[int, Split | Merge] = {begins(shaping): shaping for shaping in found.shapings}
         self.next_partition: int = found.next_partition
+        self.changed: bool = found.changed
         if config.move_every_s:
             ctx.set_timer("shuffle", round(config.move_every_s * SECOND))
-        if config.join_at_s and len(self.members) < len(ctx.bootstrap):
+        if config.join_at_s and not self.changed:  # else whoever has left since would be back after a restart
             ctx.set_timer("join", round(config.join_at_s * SECOND))
         self.urge(ctx)
 
@@ -50,6 +51,7 @@ class Mover:
                 tuple(self.waiting),
                 tuple(self.shapings[number] for number in sorted(self.shapings)),
                 self.next_partition,
+                self.changed,
             ),
         )
 
@@ -61,6 +63,7 @@ class Mover:
         if newcomers:
             ctx.mark("joined", servers=len(newcomers))
             self.members = (*self.members, *newcomers)
+            self.changed = True
             self._balance()
             self._save(ctx)
             self._start(ctx)
@@ -71,6 +74,7 @@ class Mover:
         if server in self.members and others:
             ctx.mark("leaves")
             self.members = tuple(others)
+            self.changed = True
             self._balance()
             self._save(ctx)
             self._start(ctx)

@@ -95,7 +95,8 @@ class Merge(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class Directory(msgspec.Struct, frozen=True, array_like=True):
     """All partitions, the servers that take part, what is under way, and (partition, target) of moves that wait.
 
-    ``shapings``: splits and merges under way. ``next_partition``: a number that no partition has had.
+    ``shapings``: splits and merges under way. ``next_partition``: a number that no partition has had. ``changed``: if
+    anybody has joined or left since the first day.
     """
 
     entries: tuple[Entry, ...]
@@ -104,6 +105,7 @@ class Directory(msgspec.Struct, frozen=True, array_like=True):
     waiting: tuple[tuple[int, str], ...]
     shapings: tuple[Split | Merge, ...]
     next_partition: int
+    changed: bool = False
 
 
 # --- clients and servers ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bench.campaign import judge
-from bench.faults.spec import Crash, DrainRestart
+from bench.faults.spec import Crash, DrainRestart, SlowDisk
 from bench.network import Constant, Network
 from bench.run import run_trial
 from bench.torture import torture
@@ -70,6 +70,17 @@ def test_leads_settle_where_groups_begin() -> None:
     assert leads(record) == Counter({f"n{number}": 2 for number in range(1, 6)})
     _, record = judged(trial(params={"groups": 10, "settle_s": 0.0}))
     assert max(leads(record).values()) > 2, "chance spread them evenly: choose another seed"
+
+
+def test_a_lead_is_not_handed_to_a_server_that_lags() -> None:
+    """While it catches up nothing is taken, and if it does, it leads as slowly as it writes."""
+    slow = SlowDisk(at=50 * MS, target="n1", extra=150 * MS, length=2400 * MS)
+    load = Workload(clients=4, keys=60, rate=300.0, mix=(("write", 1.0),))
+    result, record = run_trial(trial(nodes=3, params={"groups": 1}, faults=(slow,), workload=load))
+    assert result.violations == () and not any(
+        mark.name == "g0/transfer" and mark.at < 2400 * MS for mark in record.marks
+    )
+    assert result.latency_s.p50 is not None and result.latency_s.p50 < 0.05
 
 
 def test_a_crash_delays_only_the_keys_of_groups_that_it_led() -> None:

@@ -151,6 +151,17 @@ def test_a_join_goes_on_when_somebody_else_joins_meanwhile() -> None:
     assert store.owned() == {"n1": 10, "n2": 10, "n3": 10}
 
 
+def test_who_has_left_is_not_back_after_the_coordinators_restart() -> None:
+    store = Store(3, partitions=6, initial=2, join_at_s=0.5)
+    store.wait(2)
+    assert store.owned() == {"n1": 2, "n2": 2, "n3": 2}
+    store.tell(RemoveServer("n2"))
+    store.wait(2)
+    store.restart("n1")
+    store.wait(2)
+    assert store.owned() == {"n1": 3, "n3": 3}
+
+
 def test_a_server_that_there_is_not_gets_nothing() -> None:
     """A move to it would never end, and as it is no server, the operator could not have it removed again."""
     store = Store(2, partitions=4)
