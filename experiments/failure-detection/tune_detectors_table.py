@@ -138,6 +138,7 @@ def told(row: Row, tally: Tally) -> dict[str, Any]:
     """One line of the table."""
     detection, config = np.concatenate(tally.took), row.config
     link, mistakes, months = NETWORKS[row.network], tally.mistakes, tally.months
+    margin_s = config.alpha_s if config.detector == "chen" else row.margin_s  # as rounded
     return {
         "network": row.network,
         "purpose": row.purpose,
@@ -150,8 +151,8 @@ def told(row: Row, tally: Tally) -> dict[str, Any]:
         "months": months,
         "mistakes_month": round(mistakes / months, 4),
         "at_most_95": round(rate_bound(mistakes, months), 4),
-        "theory": "" if row.margin_s is None else round(expected(link, row.pauses, PERIOD_S, row.margin_s), 5),
-        "chens_bound": "" if row.margin_s is None else round(bound_network(link, PERIOD_S, row.margin_s), 5),
+        "theory": "" if margin_s is None else round(expected(link, row.pauses, PERIOD_S, margin_s), 5),
+        "chens_bound": "" if margin_s is None else round(bound_network(link, PERIOD_S, margin_s), 5),
     }
 
 
@@ -162,6 +163,7 @@ def main() -> int:
     )
     parser.add_argument("--network", choices=list(NETWORKS), action="append", help="only this one (may be repeated)")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--draw", action="store_true", help="measure nothing: draw what was measured before")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "networks.csv"
@@ -172,7 +174,7 @@ def main() -> int:
                 each for each in csv.DictReader(file) if options.network and each["network"] not in options.network
             ]
     found: list[dict[str, Any]] = list(before)
-    for network in options.network or NETWORKS:
+    for network in () if options.draw else options.network or NETWORKS:
         found += measure(rows(network), options.months, first=1_000)
         for line in found:
             if line["network"] == network:
@@ -233,6 +235,7 @@ def draw(found: list[dict[str, Any]], path: Path) -> None:
     figure, grid = plt.subplots(1, len(names), figsize=(2.6 * len(names) + 0.8, 3.9), sharey=True, squeeze=False,
                                 layout="constrained")  # fmt: skip
     colours = dict(zip(("chen", "phi-akka", "phi-exponential"), sns.color_palette("colorblind"), strict=False))
+    sizes = {"chen": 130, "phi-akka": 60, "phi-exponential": 18}  # they lie on each other
     labels = {"chen": "Chen", "phi-akka": "phi, Akka's form", "phi-exponential": "phi, exponential"}
     budgets = {"1 a month, a pair": "o", f"1 a month, {NODES} nodes": "s"}
     for axes, name in zip(grid[0], names, strict=True):
@@ -250,7 +253,8 @@ def draw(found: list[dict[str, Any]], path: Path) -> None:
             y = float(each["at_most_95"]) if none else rate
             marker = "v" if none else "^" if system else budgets[each["purpose"]]
             edge = "black" if system else "white"
-            axes.scatter([float(each["detection_p99_s"])], [y], s=42, marker=marker, color=colours[each["detector"]],
+            size = 42 if system else sizes[each["detector"]]
+            axes.scatter([float(each["detection_p99_s"])], [y], s=size, marker=marker, color=colours[each["detector"]],
                          edgecolor=edge, linewidth=0.8, zorder=3)  # fmt: skip
         axes.set(xscale="log", yscale="log", title=name, xlim=(1.2, 45), ylim=(3e-3, 3e4))
         axes.set_xticks([2, 5, 10, 20, 40], ["2", "5", "10", "20", "40"])
