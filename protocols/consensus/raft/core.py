@@ -144,6 +144,7 @@ class Core(Node):
         self.heard_at = ctx.monotonic() if self.config.bound else -(1 << 62)
         self.random = ctx.rng.random
         self.votes: set[str] = set()
+        self.stood = 0  # the turn in which we last stood for election
         self.progress: dict[str, Progress] = {}
         self.matches: dict[str, int] = {}  # server -> index that it has on disk; ours among them
         self.waiting: dict[int, tuple[str, int]] = {}  # index -> (client, operation)
@@ -269,6 +270,8 @@ class Core(Node):
 
     # --- what the parts ask of each other ----------------------------------------------------------------------------
 
+    _elect_alone: Callable[[Context, int], None]
+    """Our own vote may be on disk by now, and may be enough."""
     _await_leader: Callable[[Context], None]
     """Start the election timer anew."""
     _lead: Callable[[Context], None]

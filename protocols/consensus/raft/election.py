@@ -49,7 +49,14 @@ class Elections(Core):
         self.votes = {ctx.id}
         self._await_leader(ctx)
         self._canvass(ctx, RequestVote(self.term, self.log.last, self.log.last_term, False, transfer))
-        if decides(self.votes, self.log.members):
+        self.stood = ctx.turn
+
+    def _elect_alone(self, ctx: Context, durable: int) -> None:
+        """Who needs no vote but its own has it once that is on disk: else a crash would free it to vote for another.
+
+        Where others vote, none of them is asked before.
+        """
+        if durable >= self.stood and decides(self.votes, self.log.members):
             self._won(ctx)
 
     def _canvass(self, ctx: Context, request: RequestVote) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ...node import Context, on, on_batch_end, on_durable, on_timer
 from ...requests import Read
 from ...statemachine import NOOP, Command
-from .core import AMNESIAC, LEADER, Core, Progress
+from .core import AMNESIAC, CANDIDATE, LEADER, Core, Progress
 from .messages import Appended, AppendEntries, ClientRequest, Entry, OpenSession, Refused
 from .quorum import agreed, decides
 
@@ -254,7 +254,9 @@ class Replication(Core):
     def synced(self, ctx: Context, turn: int) -> None:
         """Our own entries count towards a majority from here on."""
         durable = self.log.synced(turn)
-        if self.role == LEADER:
+        if self.role == CANDIDATE:
+            self._elect_alone(ctx, turn)
+        elif self.role == LEADER:
             self.matches[ctx.id] = durable
             if durable > self.commit:
                 self._advance(ctx)

@@ -356,3 +356,17 @@ def test_an_empty_disk_of_a_new_server_is_no_lost_one() -> None:
     rig = server()
     rig.crash()
     assert rig.node.role == "follower"
+
+
+def test_who_needs_no_vote_but_its_own_leads_once_that_is_on_disk() -> None:
+    """Else it might crash, forget that it has voted, and help another to lead in the same term (found by a campaign)."""
+    rig = server(size=1, syncs=False)
+    rig.now = rig.timers["election"]
+    rig.fire("election")
+    assert (rig.node.role, rig.node.term) == ("candidate", 1)
+    rig.crash()
+    assert rig.node.term == 0, "the vote was lost, and nobody had followed it"
+    rig.syncs = True
+    rig.now = rig.timers["election"]
+    rig.fire("election")
+    assert (rig.node.role, rig.node.term) == ("leader", 1)
