@@ -245,7 +245,7 @@ MEMBERSHIP: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=315,
+        seed=188,
         params=_JOINT,
     ),
     Mutant(
