@@ -43,7 +43,7 @@ def test_quiet_and_json(bench):
     assert done.exit_code == 1
     assert done.stdout.splitlines() == ["INVALID: election_safety: n1 and n2 were both leader in term 1"]
     report = msgspec.json.decode(Path("x.json").read_bytes())
-    assert (report["verdict"], report["steps"]) == ("invalid", 5)
+    assert (report["verdict"], report["steps"]) == ("invalid", 7)
     assert not Path("runs").exists()
 
 

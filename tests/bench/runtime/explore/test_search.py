@@ -232,7 +232,7 @@ def test_what_clients_see_is_judged() -> None:
 
 
 SHORT = {
-    "half-is-a-majority": (Scope(clients=0, timeouts=2), 2),
+    "half-is-a-majority": (Scope(clients=0, timeouts=2), 4),
     "double-vote": (Scope(clients=0, timeouts=2), 9),
     "vote-not-persisted": (Scope(clients=0, timeouts=2, crashes=1, depth=11), 11),
 }
