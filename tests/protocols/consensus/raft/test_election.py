@@ -359,7 +359,7 @@ def test_an_empty_disk_of_a_new_server_is_no_lost_one() -> None:
 
 
 def test_who_needs_no_vote_but_its_own_leads_once_that_is_on_disk() -> None:
-    """Else it might crash, forget that it has voted, and help another to lead in the same term (found by a campaign)."""
+    """Else it might crash, forget that it has voted, and help another lead in the same term (as a campaign found)."""
     rig = server(size=1, syncs=False)
     rig.now = rig.timers["election"]
     rig.fire("election")
