@@ -43,6 +43,7 @@ class SimDisk:
         unsynced = self.unsynced
         if unsynced and unsynced[-1][0] <= turn:  # as a rule nothing was written since the sync began
             self.unsynced = []
+            self._holds_again()
             for _, writes in unsynced:
                 self.synced.apply(writes)
             return
@@ -52,6 +53,8 @@ class SimDisk:
                 break
             self.synced.apply(writes)
             done += 1
+        if done:
+            self._holds_again()
         del unsynced[:done]
 
     def crash(self, rng: Random) -> int:
@@ -61,6 +64,7 @@ class SimDisk:
         for _, writes in self.unsynced:
             fate = rng.random()
             if survived and fate < 0.4:
+                self._holds_again()
                 self.synced.apply(writes)
                 self.kept += 1
             else:
@@ -68,6 +72,13 @@ class SimDisk:
                 torn += fate < 0.7  # some bytes of it are there, after a hole or without a valid checksum
         self.unsynced = []
         return torn
+
+    def _holds_again(self) -> None:
+        """From the first record on after a loss, a boot finds a disk that is in order, and no trace of the loss.
+
+        Whoever must not forget it has to write it down, as on a real disk.
+        """
+        self.lost, self.corrupt = False, 0
 
     def lose(self, *, corrupt: bool = False) -> None:
         """The disk is replaced by an empty one; or, with ``corrupt``, its first record is damaged, and all is cut."""

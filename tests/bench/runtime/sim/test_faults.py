@@ -30,6 +30,8 @@ from bench.faults.spec import (
     ZoneLoss,
 )
 from bench.network import Constant
+from bench.runtime.image import PUT
+from bench.runtime.sim.disk import SimDisk
 from bench.runtime.sim.faults import RESET_DELAY, Injector
 from bench.runtime.sim.world import World
 from protocols.node import Node
@@ -474,3 +476,18 @@ def test_the_same_seed_hits_the_same_targets() -> None:
         return [record.targets for record in injector.results()]
 
     assert targets(1) == targets(1) != targets(2)
+
+
+@pytest.mark.parametrize("corrupt", [False, True])
+def test_a_loss_is_told_until_something_new_is_on_the_disk(corrupt: bool) -> None:
+    """As live, where a damaged log is cut off and an empty disk fills again: whoever must remember has to write."""
+    disk = SimDisk()
+    disk.write(1, [(PUT, "key", b"old")])
+    disk.sync(1)
+    disk.lose(corrupt=corrupt)
+    assert disk.lost is not corrupt and bool(disk.corrupt) is corrupt
+    disk.write(2, [(PUT, "key", b"new")])
+    disk.sync(1)
+    assert disk.lost or disk.corrupt, "nothing new was synced"
+    disk.sync(2)
+    assert not disk.lost and not disk.corrupt
