@@ -19,6 +19,7 @@ family = Family(
     mutants=MUTANTS,
     tolerates=lambda n: 0,  # one copy: whatever a server has is gone with it, until it is back
     lives_partitioned=lambda config: False,
+    reconfigures=True,
     timescale=lambda config: config.retry_s,
     variants=(
         {},

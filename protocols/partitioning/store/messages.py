@@ -222,6 +222,13 @@ class Gone(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     epoch: int
 
 
+class Membership(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """The operator wants ``node`` to take part, or to hand over all that it has."""
+
+    joins: bool
+    node: str
+
+
 class News(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """The directory as the coordinator has it."""
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ...node import AddServer, Context, Drain, Durable, RemoveServer, on, on_admin, on_timer
 from ..ring import natural
 from .core import View
-from .messages import Directory, Gone, Holding, Report, Result, Shaped
+from .messages import Directory, Gone, Holding, Membership, Report, Result, Shaped
 from .moves import Moves
 from .shapes import Shapes
 from .shaping import Coordinator
@@ -21,7 +21,7 @@ class Server(Moves, Shapes):
     ``merged``, ``spread`` (over servers, of keys and of operations: the greatest over the mean), ``joined``,
     ``leaves``."""
 
-    messages: ClassVar[Any] = Moves.messages | Shapes.messages | Gone | Report | Shaped
+    messages: ClassVar[Any] = Moves.messages | Shapes.messages | Gone | Report | Shaped | Membership
     stored: ClassVar[dict[str, Any]] = {
         "directory": Directory,
         "holding:": Holding,
@@ -92,12 +92,17 @@ class Server(Moves, Shapes):
 
     @on_admin(AddServer, RemoveServer)
     def membership(self, ctx: Context, request: AddServer | RemoveServer) -> None:
-        """The operator asks; whom it asks is the coordinator, if anybody."""
-        if self.coordinator is not None and request.node in ctx.bootstrap:
-            if type(request) is AddServer:
-                self.coordinator.join(ctx, [request.node])
+        """The operator may ask anybody: it goes to the coordinator."""
+        ctx.send(self.head, Membership(type(request) is AddServer, request.node))
+
+    @on(Membership)
+    def change(self, ctx: Context, source: str, message: Membership) -> None:
+        """Only of servers that the cluster was started with: a move towards anybody else would never end."""
+        if self.coordinator is not None and message.node in ctx.bootstrap:
+            if message.joins:
+                self.coordinator.join(ctx, [message.node])
             else:
-                self.coordinator.leave(ctx, request.node)
+                self.coordinator.leave(ctx, message.node)
 
     @on_admin(Drain)
     def drain(self, ctx: Context, request: Drain) -> None:
