@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arguments import integer
+from bench.arguments import integer
 from bench.theory.mistakes import (
     NETWORKS,
     SECOND,
