@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arguments import integer
-from bench.arguments import integer
 from bench.theory.mistakes import (
     NETWORKS,
     SECOND,
