@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +17,8 @@ from ..units import NS_PER, format_duration
 _WORD_STYLE = {"valid": "green", "invalid": "bold red", "unknown": "yellow"}
 WIDTH = 14
 FAULTS_SHOWN = 6
+MARKS = 8
+"""Kinds of marks that are shown."""
 
 
 def console(*, to_stderr: bool = False) -> Console:
@@ -125,6 +128,8 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
         yield "faults", f"{len(result.faults)} fired: {listing}; {result.leader_changes} changes of leader"
         for note in sorted({fault.note for fault in result.faults if fault.note}):
             yield "", note
+    if result.coverage:
+        yield "marks", _marks(result.coverage)
     if result.floor is not None:
         floor = result.floor
         bound = "; the harness bounds this result" if result.harness_bound else ""
@@ -145,6 +150,15 @@ def _rows(result: Result) -> Iterable[tuple[str, str]]:
         )
     if looks := _doubts(result):
         yield "look twice", looks
+
+
+def _marks(coverage: Mapping[str, int]) -> str:
+    """What servers noted, most frequent first; those of children together."""
+    counts: Counter[str] = Counter()
+    for name, count in coverage.items():
+        counts[name.rpartition("/")[2]] += count
+    shown = [f"{name.replace('_', ' ')} {number(count)}" for name, count in counts.most_common(MARKS)]
+    return ", ".join(shown) + (f" and {len(counts) - MARKS} others" if len(counts) > MARKS else "")
 
 
 def _doubts(result: Result) -> str:

@@ -69,10 +69,12 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ValueError(f"{name} {getattr(self, name)} is out of range: at least 1")
         if self.catch_up < 0:
             raise ValueError(f"catch_up {self.catch_up} is out of range: at least 0")
-        self._validate_shaping()
         for name in ("move_every_s", "join_at_s", "pause_s", "report_s", "reshape_every_s"):
             if not 0 <= getattr(self, name) <= 3600:
                 raise ValueError(f"{name} {getattr(self, name):g} is out of range: 0 to 3600 seconds")
+        if 0 < self.report_s < 0.001:
+            raise ValueError(f"report_s {self.report_s:g} is out of range: at least 0.001 seconds, or 0 for none")
+        self._validate_shaping()
         if not 0.001 <= self.retry_s <= 3600:
             raise ValueError(f"retry_s {self.retry_s:g} is out of range: 0.001 to 3600 seconds")
 
@@ -86,6 +88,11 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                     f"{merge} {getattr(self, merge):g} is out of range: at most half of {split}, "
                     f"{getattr(self, split):g}, or what was merged is split again"
                 )
+        if self.merge_rate and not (self.merge_keys and self.split_rate):
+            raise ValueError(
+                f"merge_rate {self.merge_rate:g} needs merge_keys and split_rate above 0: merged is what has few keys "
+                "and is seldom asked for"
+            )
         if self.even not in ("", "keys", "rate"):
             raise ValueError(f"even {self.even!r} is unknown: keys, rate, or empty")
         shaping = {

@@ -294,6 +294,9 @@ def test_partitions_split_live(ray_session: Any) -> None:
         ({"placement": "list"}, "placement 'list' is unknown: modulo, hash or range"),
         ({"placement": "hash", "partitions": 2}, "partitions 2 is out of range"),
         ({"per_node": -1}, "per_node -1 is out of range: at least 0"),
+        ({"reshape_every_s": -1.0}, "reshape_every_s -1 is out of range: 0 to 3600 seconds"),
+        ({"report_s": 1e-12}, "report_s 1e-12 is out of range: at least 0.001 seconds"),
+        ({"placement": "hash", "merge_rate": 5.0, "report_s": 1.0}, "merge_rate 5 needs merge_keys and split_rate"),
     ],
 )
 def test_parameters_that_cannot_be_are_told_in_a_sentence(params: dict[str, Any], sentence: str) -> None:
