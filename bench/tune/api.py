@@ -114,9 +114,10 @@ def _as(value: Any, like: Any) -> Any:
     return tuple(value) if isinstance(like, tuple) and isinstance(value, list) else value
 
 
-def check(study: Study) -> None:
-    """Raise :class:`UsageError` if the trial of a default or of a corner cannot be, or the function of one fails."""
-    if study.function is not None:
+def check(study: Study, *, call: bool = True) -> None:
+    """Raise :class:`UsageError` if the trial of a default or of a corner cannot be, or (``call``) the function of one
+    fails: a study that has begun has shown that it does not."""
+    if study.function is not None and call:
         for each in study.defaults[:1]:
             try:
                 study.function(**study.settings, **each.point, seed=1)
@@ -279,7 +280,7 @@ def tune(study: Study, options: TuneOptions | None = None, script: str = "") -> 
     """
     options = options or TuneOptions()
     study = resolve(study, options)
-    check(study)
+    check(study, call=options.out is None or not options.out.is_dir())
     sitting = Tuning(study, options, script)
     return sitting.run(), sitting.folder
 

@@ -73,7 +73,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="replica",
         edits=(("        if self.identity.joining:\n            return\n        item =", "        item ="),),
         caught_by=("quorums_intersect",),
-        seed=442,
+        seed=1637,
         params={"read_repair": "none", "hints": False, "anti_entropy_s": 0.0, "digests": False},
     ),
     Mutant(

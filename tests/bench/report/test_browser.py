@@ -199,10 +199,15 @@ def test_a_violation_is_a_page_whose_diagram_tells_what_is_under_the_pointer(
     assert f"bench replay {trial_page.parent}" in page
     assert f"bench run raft --torture --mutant half-is-a-majority --seed {caught.seed}" in page
     place = tab.run("""(() => {
+      const middle = (each) => {
+        const box = each.getBoundingClientRect();
+        return [box.x + box.width / 2, box.y + box.height / 2];
+      };
+      // a message whose middle no mark of a server lies over
       const line = [...document.querySelectorAll('#violation-1 svg line')].find(
-        (each) => each.querySelector('title')?.textContent.includes('→'));
-      const box = line.getBoundingClientRect();
-      return [box.x + box.width / 2, box.y + box.height / 2, line.querySelector('title').textContent];
+        (each) => each.querySelector('title')?.textContent.includes('→')
+          && document.elementFromPoint(...middle(each)) === each);
+      return [...middle(line), line.querySelector('title').textContent];
     })()""")
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
     box = "(() => { const b = document.getElementById('contents-of'); return b.hidden ? '' : b.textContent })()"
