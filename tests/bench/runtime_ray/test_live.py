@@ -145,7 +145,7 @@ BLOCKED = (
 
 
 def test_nothing_is_acknowledged_while_no_sync_ends(ray_session: RaySession) -> None:
-    result, record = run_trial(trial(faults=BLOCKED, duration=1600 * MS), session=ray_session)
+    result, record = run_trial(trial(faults=BLOCKED, duration=3000 * MS), session=ray_session)
     assert result.verdict == "valid", result.checks
     slow, loss = record.faults
     blocked = slow.start + 30 * MS  # syncs that were under way end, and their answers travel
