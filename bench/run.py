@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from protocols.family import Family
 
 from .assess import assess
+from .errors import UsageError
 from .faults.lying import check_lie
+from .faults.notation import format_fault
+from .faults.spec import Membership
 from .mutation import find_mutant, load_family
 from .params import build_configs
 from .provenance import provenance
@@ -34,6 +37,10 @@ def prepare(trial: Trial) -> tuple[Family, Any, Any]:
     server_config, client_config = build_configs(family, params, trial.nodes)
     for fault in trial.faults:
         check_lie(fault, family, trial.runtime)
+        if isinstance(fault, Membership) and not family.reconfigures:
+            raise UsageError(
+                f"fault '{format_fault(fault)}': servers of {family.name} cannot be added or removed while it runs"
+            )
     return family, server_config, client_config
 
 

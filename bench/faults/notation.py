@@ -466,6 +466,8 @@ def validate_target(fault: Fault, servers: Sequence[str], clients: int, zones: C
                     raise unknown_name("node", node, (*servers, *names))
         elif not isinstance(fault, CrashAtWrite | PowerLoss | RollingRestart | RetryStorm):
             check_target(fault.target, servers, names, zones)
+        if isinstance(fault, Membership) and fault.node not in servers:
+            raise UsageError(f"there is no server {fault.node!r}: they are {servers[0]} to {servers[-1]}")
     except UsageError as error:
         raise UsageError(f"fault '{format_fault(fault)}': {error}") from None
 

@@ -195,3 +195,14 @@ def test_what_help_shows_can_be_typed():
 )
 def test_values_are_written_as_they_are_read(value, text):
     assert format_value(value) == text
+
+
+def test_servers_join_and_leave_only_where_the_protocol_can_do_that() -> None:
+    from bench.faults.spec import Membership
+    from bench.run import prepare
+    from bench.trial import Trial
+
+    fault = Membership(at=1, target="random", action="remove", node="n2")
+    with pytest.raises(UsageError, match="servers of null cannot be added or removed while it runs"):
+        prepare(Trial(protocol="null", faults=(fault,)))
+    prepare(Trial(protocol="partitioned", faults=(fault,)))

@@ -263,6 +263,7 @@ SERVERS = ["n1", "n2", "n3"]
         ("crash zone:us at 1s", "unknown zone 'us': did you mean 'eu'?"),
         ("zone-loss us at 1s for 1s", "unknown zone 'us': did you mean 'eu'?"),
         ("remove n1 via n7 at 1s", "unknown target 'n7'"),
+        ("add n4 at 1s", "fault 'add n4 at 1s': there is no server 'n4': they are n1 to n3"),
     ],
 )
 def test_targets_that_do_not_exist(text, sentence):
