@@ -213,6 +213,9 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
         link_messages_s: of the bare link, both ways together, at the best of ``link_windows``.
         link_windows: (messages under way, messages/s).
         pinned: core of each process of bare link and log: echo or leader, sender or follower, follower, clients.
+        two_cores: work that two busy cores do together, in that of one alone: near 2 where they are whole cores, near 1
+            where they are two threads of one. Then processes that work at the same time slow each other down, CPU times
+            an operation are of a slowed core, and separate machines would do better than is projected from them.
         null_messages_s: requests and answers of the null protocol, whose server does nothing, with ``clients``.
         null_peak_messages_s: the same with as many clients as saturate it.
         null_exchange_messages_s: of the null protocol where an operation is many messages: what the runtime's messages
@@ -234,6 +237,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     clients: int = 0
     link_windows: tuple[tuple[int, float], ...] = ()
     pinned: tuple[int, ...] = ()
+    two_cores: float = 0.0
     null_peak_messages_s: float = 0.0
     null_exchange_messages_s: float = 0.0
     log_clients: tuple[tuple[int, float], ...] = ()

@@ -93,6 +93,9 @@ def _sections(floor: Floor) -> Iterator[tuple[str, Lines]]:
         links.append(
             ("actor calls, peak", f"{number(floor.ray_link_messages_s)} messages/s", f"tcp: {ratio:.1f} x as many")
         )
+    if floor.two_cores:
+        remark = "2: whole cores; 1: two threads of one core"
+        yield "Cores", [("two busy ones together", f"{floor.two_cores:.2f} x one alone", remark)]
     pinned = f"; tcp pinned to {_cores(floor.pinned[:2])}" if floor.pinned else ""
     yield f"Bare link, messages both ways together{pinned}", links
     null: Lines = [

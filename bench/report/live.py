@@ -102,6 +102,25 @@ def pinned_text(rows: Sequence[Row]) -> str:
     return f"core{'s' if len(cores) > 1 else ''} {', '.join(map(str, sorted(cores)))}" if cores else ""
 
 
+WHOLE_CORES = 1.6
+"""Work of two busy cores, in that of one alone, below which they are not taken for whole cores."""
+
+
+def cores_sentence(rows: Sequence[Row]) -> str:
+    """What two busy cores of this machine do together; empty where that was not measured."""
+    found = [result.floor.two_cores for result in live(rows) if result.floor is not None and result.floor.two_cores]
+    if not found:
+        return ""
+    together = median(found)
+    text = f"Two busy cores here do {together:.2f} times the work of one alone."
+    if together >= WHOLE_CORES:
+        return text
+    return (
+        f"{text} They slow each other down, so CPU time an operation is of slowed cores wherever two processes were at "
+        "work: machines of their own would need less, and reach more than is projected."
+    )
+
+
 def late_table(rows: Sequence[Row]) -> Table | None:
     """How late injected delays and timers of this runtime are here, over the floors measured; None without any."""
     floors = {result.floor for result in live(rows) if result.floor is not None and result.floor.timer_idle_p99_s}

@@ -71,7 +71,7 @@ def text(result: SweepResult, kept: Kept, figures: Sequence[tuple[str, str, str]
         parts += ["### Verdicts", table(model.matrix(result))]
     floor = live.floor_table(result.rows)
     if floor is not None:
-        parts += ["### Floor of the machine", table(floor)]
+        parts += ["### Floor of the machine", live.cores_sentence(result.rows), table(floor)]
     facts = setup.setup(result) + provenance_of(result)
     parts += ["### Provenance", "\n".join(f"- {plain(name)}: {plain(words)}" for name, words in facts)]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -217,6 +217,7 @@ def page(result: SweepResult, kept: Kept, *, write: bool = True, again: violatio
             bound=live.bound_sentence(result.rows),
             floor=live.floor_table(result.rows),
             pinned=live.pinned_text(result.rows),
+            cores=live.cores_sentence(result.rows),
             late=live.late_table(result.rows),
             costs=live.cost_table(result),
             projection=live.projection_table(result),

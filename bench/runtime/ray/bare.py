@@ -56,6 +56,13 @@ class Answer(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     result: bytes | None
 
 
+class SpinOrder(msgspec.Struct, frozen=True):
+    """Keep the core busy from ``at`` (ns of this machine's CLOCK_MONOTONIC) for ``length_s``."""
+
+    at: int
+    length_s: float
+
+
 class LinkOrder(msgspec.Struct, frozen=True):
     """Measure the link to the echo at this address: ``window`` messages under way for ``length_s``."""
 
@@ -240,5 +247,32 @@ async def unpin(ip: str, order: bytes) -> bytes:
     return b""
 
 
-PARTS: dict[str, Part] = {"echo": echo, "link": link, "stop": stop, "pin": pin, "unpin": unpin}
+async def now(ip: str, order: bytes) -> bytes:
+    """CLOCK_MONOTONIC of this machine, ns."""
+    return encode(monotonic_ns())
+
+
+async def spin(ip: str, order: bytes) -> bytes:
+    """How much this core gets done, in rounds of work on a dictionary a second."""
+    wanted = msgspec.msgpack.decode(order, type=SpinOrder)
+    end = wanted.at + round(wanted.length_s * 1e9)
+    work, rounds = dict.fromkeys(range(256), 0), 0
+    while monotonic_ns() < wanted.at:
+        pass
+    while monotonic_ns() < end:
+        for key in work:
+            work[key] += 1
+        rounds += 1
+    return encode(rounds / wanted.length_s)
+
+
+PARTS: dict[str, Part] = {
+    "echo": echo,
+    "link": link,
+    "stop": stop,
+    "pin": pin,
+    "unpin": unpin,
+    "now": now,
+    "spin": spin,
+}
 """What :meth:`.host.Host.bare` runs, by name."""

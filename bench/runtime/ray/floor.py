@@ -18,7 +18,7 @@ import msgspec
 
 from ...trial import DelayError, Floor, Trial
 from ...workload.spec import PRESETS, Workload
-from .bare import LinkOrder
+from .bare import LinkOrder, SpinOrder
 from .bare_log import ClientsOrder, LogOrder
 from .precision import DelayOrder, TimerOrder
 from .seat import Seat, answers
@@ -40,6 +40,8 @@ LOG_CLIENTS = (1, 16, 64, 256)
 DELAYS = (300_000, 1_400_000, 2_500_000, 10_000_000, 100_000_000)
 """One-way delays in ns: some fall between the milliseconds that event loops round to."""
 ANSWER_S = 15.0
+_HEAD_START = 20_000_000
+"""ns in which an order reaches all who are to begin at once."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.decode
@@ -58,9 +60,10 @@ class Lengths:
     log: float = 0.6
     delays: float = 0.4
     timers: float = 0.4
+    spin: float = 0.1
 
 
-WHOLE = Lengths(rtt=0.6, rate=0.4, null=1.2, log_warmup=0.2, log=1.0, delays=2.5, timers=2.0)
+WHOLE = Lengths(rtt=0.6, rate=0.4, null=1.2, log_warmup=0.2, log=1.0, delays=2.5, timers=2.0, spin=0.5)
 """Where the floor is what is asked for, not the company of a trial."""
 
 
@@ -99,6 +102,7 @@ def measure(
     try:
         bench = _Bench(seats, lengths, say)
         pinned = bench.pin()
+        two_cores = bench.cores(pinned)
         rtt, windows = bench.link()
         log, fsync = bench.log([str(session.pool.folder(seat, folder)) for seat in seats], clients, whole)
         bench.unpin()
@@ -116,6 +120,7 @@ def measure(
         link_messages_s=max(rate for _, rate in windows),
         link_windows=windows,
         pinned=pinned,
+        two_cores=two_cores,
         null_messages_s=null,
         null_peak_messages_s=peak,
         null_exchange_messages_s=exchange,
@@ -189,6 +194,24 @@ class _Bench:
             places[machine] += 1
         cores = _ask(orders, self._seats)
         return tuple(cores[str(number)] for number in range(len(self._seats)))
+
+    def cores(self, pinned: Sequence[int]) -> float:
+        """Work that two busy cores of one machine do together, in that of one alone; 0 where no two are pinned so."""
+        count = range(len(self._seats))
+        apart = (
+            (i, j) for i in count for j in count if self._machine(i) == self._machine(j) and pinned[i] != pinned[j]
+        )
+        if (pair := next(apart, None)) is None:
+            return 0.0
+        self._say("two cores at once")
+        length = self._lengths.spin
+        alone: float = self._spin(pair[:1], length)
+        return (self._spin(pair, length) + self._spin(pair, length)) / (alone + self._spin(pair[1:], length))
+
+    def _spin(self, seats: Sequence[int], length: float) -> float:
+        """What these get done a second, all at once."""
+        order = _encode(SpinOrder(self._one(seats[0], "now") + _HEAD_START, length))
+        return float(sum(_ask({str(seat): ("spin", order) for seat in seats}, self._seats).values()))
 
     def unpin(self) -> None:
         """What follows may run anywhere, as a trial does."""

@@ -394,6 +394,7 @@ class TestFloor:
             delays=(DelayError(asked_s=0.0014, p50_s=8e-5, p99_s=2e-4),),
             timer_idle_p99_s=1e-4,
             pinned=(0, 1, 0, 1),
+            two_cores=1.056,
             ray_null_messages_s=9e3,
         )
         monkeypatch.setitem(sys.modules, "bench.runtime.ray.floor", fake)
@@ -401,6 +402,7 @@ class TestFloor:
         assert done.exit_code == 0
         printed = [" ".join(line.split()) for line in done.stdout.splitlines()]
         for line in (
+            "two busy ones together 1.06 x one alone 2: whole cores; 1: two threads of one core",
             "tcp, round trip 75us one message under way",
             "tcp, 256 under way 140,000 messages/s the peak",
             "64 clients 64,000 operations/s",

@@ -208,3 +208,14 @@ def test_the_page_is_well_formed() -> None:
     outline = Outline()
     outline.feed(page(sweep(outcome(), outcome(seed=2, harness_bound=True)), _kept()))
     assert outline.open == []
+
+
+def test_cores_that_share_one_are_named_beside_floor_and_projection() -> None:
+    def sentence(*together: float) -> str:
+        return live.cores_sentence(
+            sweep(*(outcome(floor=msgspec.structs.replace(FLOOR, two_cores=each)) for each in together)).rows
+        )
+
+    assert sentence(1.05, 1.1, 1.2).startswith("Two busy cores here do 1.10 times the work of one alone. They slow")
+    assert sentence(1.96) == "Two busy cores here do 1.96 times the work of one alone."
+    assert sentence(0.0) == "", "one core, or a floor of before this was measured"

@@ -211,6 +211,7 @@ def test_the_floor_of_a_trial_has_everything(ray_session: RaySession) -> None:
     assert floor.ray_link_messages_s == floor.ray_null_messages_s == 0, "only where the whole floor is asked for"
     allowed = sorted(os.sched_getaffinity(0))
     assert floor.pinned == tuple(allowed[place % len(allowed)] for place in range(4))
+    assert (0.5 < floor.two_cores < 2.5) if len(allowed) > 1 else floor.two_cores == 0
     for seat in ray_session.pool.take(4):
         tasks = [os.sched_getaffinity(int(task)) for task in os.listdir(f"/proc/{seat.pid}/task")]
         assert all(cores == set(allowed) for cores in tasks), "nothing is pinned any more"
