@@ -36,6 +36,7 @@ from bench.units import nanoseconds
 from bench.workload.spec import PRESETS, Workload
 
 OURS = "quorumbench's Raft"
+HEEDING = f"{OURS}, heeding broken streams"
 PEERS = ("etcd", "pysyncobj")
 ELECTION_S = (1.0, 2.0)
 """etcd's default: an election timeout of a second, drawn from one to two times that. The others are given the same."""
@@ -45,7 +46,15 @@ SEEDS = 24
 Row = dict[str, Any]
 
 
-def ours_trial(workload: Workload, seconds: float, *, runtime: str = "ray", seed: int = 1, kill: bool = False) -> Trial:
+def ours_trial(
+    workload: Workload,
+    seconds: float,
+    *,
+    runtime: str = "ray",
+    seed: int = 1,
+    kill: bool = False,
+    heeding: bool = False,
+) -> Trial:
     """Three servers of ours."""
     fault = Crash(at=nanoseconds(KILL_AT_S), target="leader", down=nanoseconds(DOWN_S))
     return Trial(
@@ -54,7 +63,7 @@ def ours_trial(workload: Workload, seconds: float, *, runtime: str = "ray", seed
         nodes=3,
         seed=seed,
         duration=nanoseconds(seconds),
-        params={"election_timeout_s": ELECTION_S, "heartbeat_s": HEARTBEAT_S},
+        params={"election_timeout_s": ELECTION_S, "heartbeat_s": HEARTBEAT_S, "heed_disconnects": heeding},
         faults=(fault,) if kill else (),
         workload=workload,
     )
@@ -177,12 +186,15 @@ def main() -> int:
         with RaySession() as session:
             points += [ours_curve(session, count, options.seconds) for count in options.clients]
             for seed in range(1, options.kills + 1):
-                back = ours_back(ours_trial(MIX, LOAD_S, seed=seed, kill=True), session)
-                kills.append((OURS, *back))
-                print(f"{OURS}: leader killed, writes again after {back[0]} s, {back[1]}", flush=True)
+                for name, heeding in ((OURS, False), (HEEDING, True)):
+                    kills.append(
+                        (name, *ours_back(ours_trial(MIX, LOAD_S, seed=seed, kill=True, heeding=heeding), session))
+                    )
+                    print(f"{name}: leader killed, writes again after {kills[-1][1]} s, {kills[-1][2]}", flush=True)
         for seed in range(1, SEEDS + 1):
-            trial = ours_trial(MIX, LOAD_S, runtime="sim", seed=seed, kill=True)
-            kills.append((f"{OURS}, simulated", *ours_back(trial)))
+            for name, heeding in ((OURS, False), (HEEDING, True)):
+                trial = ours_trial(MIX, LOAD_S, runtime="sim", seed=seed, kill=True, heeding=heeding)
+                kills.append((f"{name}, simulated", *ours_back(trial)))
         for name in peers:
             points += [peer_curve(name, count, options.seconds) for count in options.clients]
             for seed in range(1, options.kills + 1):
@@ -267,11 +279,11 @@ def draw(points: list[Row], kills: list[tuple[str, float | None, str]], perf: fl
         upper.set_xlabel("writes a second (numbers: clients)")
         upper.set_ylabel("median latency [ms]")
         upper.legend(loc="best", fontsize=8)
-        systems = list(dict.fromkeys(name for name, _, _ in kills))
+        systems = sorted(dict.fromkeys(name for name, _, _ in kills), key=lambda name: not name.startswith(OURS))
         for at, name in enumerate(systems):
             back = [seconds for system, seconds, _ in kills if system == name and seconds is not None]
             jitter = [at + 0.3 * (((i * 0.618) % 1) - 0.5) for i in range(len(back))]
-            colour = palette[names.index(name.partition(", sim")[0])]
+            colour = palette[names.index(name.partition(", ")[0])]
             lower.plot(
                 back,
                 jitter,
@@ -283,7 +295,7 @@ def draw(points: list[Row], kills: list[tuple[str, float | None, str]], perf: fl
             )
             if back:
                 lower.plot([median(back)] * 2, [at - 0.35, at + 0.35], color=colour, linewidth=2)
-        lower.set_yticks(range(len(systems)), systems)
+        lower.set_yticks(range(len(systems)), [name.replace(", ", ",\n", 1) for name in systems])
         lower.invert_yaxis()
         lower.set_xlim(left=0)
         lower.set_xlabel("seconds from SIGKILL to the first write (bar: median)")

@@ -84,6 +84,11 @@ class Rig:
         self.engine.receive(source, message)
         return self._finish()
 
+    def disconnect(self, peer: str) -> Sent:
+        """The stream to a peer breaks."""
+        self.engine.disconnected(peer)
+        return self._finish()
+
     def request(self, operation: int, request: Any) -> Sent:
         """The workload asks for an operation."""
         self.engine.request(operation, request)

@@ -26,6 +26,8 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ``lease``: it relies on their promise not to elect another for a while (6.4.1), and on clocks; ``follower``:
             any server, after asking the leader for an index; ``log``: like a write.
         drift_bound_ppm: for leases: how far a clock's rate may be off, in millionths.
+        heed_disconnects: a follower whose stream to its leader broke asks at once whether it could be elected, not
+            after an election timeout. Not of the dissertation; see :meth:`.election.Elections.disconnected`.
         sticky: vote for nobody while a leader is heard from, PreVote or not (section 4.2.3); leases imply it.
         snapshot_entries: entries applied since the last snapshot after which the next is taken.
         snapshot_trailing: entries before a snapshot that stay in the log for followers that are a little behind.
@@ -44,6 +46,7 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_in_flight: int = 4096
     reads: ReadMode = "index"
     drift_bound_ppm: float = 1000.0
+    heed_disconnects: bool = False
     sticky: bool = False
     snapshot_entries: int = 10_000
     snapshot_trailing: int = 1000
@@ -73,6 +76,11 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if self.bound and not self.check_quorum:
             raise ValueError(
                 "sticky and reads=lease need check_quorum: else a leader that hears nobody leads on for ever"
+            )
+        if self.heed_disconnects and (self.bound or not self.pre_vote):
+            raise ValueError(
+                "heed_disconnects needs pre_vote, or one broken stream deposes a leader that is alive; and sticky and "
+                "reads=lease promise to wait for the leader, so they do not go with it"
             )
         if self.snapshot_entries < 1:
             raise ValueError(f"snapshot_entries {self.snapshot_entries} is out of range: at least 1")

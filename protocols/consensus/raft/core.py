@@ -29,6 +29,8 @@ from .messages import (
 from .sessions import SessionExpired, state_machine
 
 FOLLOWER, PRE_CANDIDATE, CANDIDATE, LEADER, AMNESIAC = "follower", "pre-candidate", "candidate", "leader", "amnesiac"
+UNHEARD = -(1 << 62)
+"""When a server heard a leader that it never heard; ns."""
 
 
 class View(msgspec.Struct):
@@ -141,7 +143,7 @@ class Core(Node):
         self.leader = ""
         self.low, self.high = self.config.election_timeout
         # Before it crashed it may have heard a leader, whose lease counts on it: it is bound as if that were just now.
-        self.heard_at = ctx.monotonic() if self.config.bound else -(1 << 62)
+        self.heard_at = ctx.monotonic() if self.config.bound else UNHEARD
         self.random = ctx.rng.random
         self.votes: set[str] = set()
         self.stood = 0  # the turn in which we last stood for election
@@ -306,6 +308,7 @@ __all__ = [
     "FOLLOWER",
     "LEADER",
     "PRE_CANDIDATE",
+    "UNHEARD",
     "Core",
     "Progress",
     "View",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...node import Context, Drain, on, on_admin, on_timer
-from .core import AMNESIAC, CANDIDATE, FOLLOWER, LEADER, PRE_CANDIDATE, Core
+from ...node import Context, Drain, on, on_admin, on_disconnect, on_timer
+from .core import AMNESIAC, CANDIDATE, FOLLOWER, LEADER, PRE_CANDIDATE, UNHEARD, Core
 from .messages import RequestVote, TimeoutNow, Vote
 from .quorum import decides, up_to_date
+
+HASTE = 10
+"""Who has lost the leader stands within this part of the shortest election timeout: long beside a round trip."""
 
 
 class Elections(Core):
@@ -41,6 +44,19 @@ class Elections(Core):
                 self._stand(ctx)
         else:
             self._stand(ctx)
+
+    @on_disconnect
+    def disconnected(self, ctx: Context, peer: str) -> None:
+        """A stream that broke says that the leader's process has died, most likely: ask now, not a timeout later.
+
+        Safety rests on no timeout, so an election may begin at any time. What a wrong hint could do is depose a leader
+        that is alive; PreVote prevents that, for a majority must have lost it, too. A random moment first, so that of
+        several who heard it at once one is ahead. Nothing is learned so from a process that hangs or is cut off.
+        """
+        if self.config.heed_disconnects and self.role == FOLLOWER and peer == self.leader:
+            self.leader = ""
+            self.heard_at = UNHEARD
+            ctx.set_timer("election", int(self.random() * self.low / HASTE))
 
     def _stand(self, ctx: Context, *, transfer: bool = False) -> None:
         self.role = CANDIDATE

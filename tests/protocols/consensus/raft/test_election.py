@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from protocols.consensus.raft.config import RaftConfig
@@ -297,6 +299,96 @@ def test_without_pre_vote_it_does() -> None:
     cluster["n3"].fire("election")
     cluster.exchange("n1", "n3")
     assert cluster.view("n1").role == "follower"
+
+
+# --- broken streams (ours) -------------------------------------------------------------------------------------------
+
+HEEDING = RaftConfig(heed_disconnects=True)
+
+
+def test_a_stream_that_breaks_is_no_news_unless_asked_for() -> None:
+    rig = follower(1, term=3, config=PRE)
+    before = rig.timers["election"]
+    assert rig.disconnect("n2") == [] and rig.timers["election"] == before and rig.node.leader == "n2"
+
+
+def test_who_lost_the_stream_to_its_leader_soon_asks_whether_it_could_be_elected() -> None:
+    rig = follower(1, term=3, config=HEEDING)
+    before = rig.timers["election"]
+    assert rig.disconnect("n3") == [] and rig.timers["election"] == before, "not its leader"
+    rig.disconnect("n2")
+    assert rig.now <= rig.timers["election"] <= rig.now + 15 * MS
+    assert rig.receive("n3", ask_vote(9, 5, 3, pre=True)) == [("n3", Vote(9, True, True))], "nor does it vouch for it"
+    rig.now = rig.timers["election"]
+    assert of(RequestVote, rig.fire("election")) == [(peer, RequestVote(4, 1, 1, True)) for peer in ("n2", "n3")]
+    assert rig.node.term == 3
+
+
+def test_a_leader_that_is_heard_again_is_followed_again() -> None:
+    rig = follower(1, term=3, config=HEEDING)
+    rig.disconnect("n2")
+    rig.receive("n2", AppendEntries(3, 0, 0, (), 0, 2))
+    assert rig.node.leader == "n2" and rig.timers["election"] >= rig.now + 150 * MS
+    assert rig.receive("n3", ask_vote(9, 5, 3, pre=True)) == [("n3", Vote(3, False, True))]
+
+
+def test_one_broken_stream_does_not_depose_a_leader_that_others_hear() -> None:
+    cluster = Cluster(3, HEEDING)
+    cluster.elect("n1", names(3))
+    cluster["n1"].fire("heartbeat")
+    cluster.exchange(*names(3))
+    term = cluster.view("n1").term
+    for _ in range(5):
+        cluster["n3"].disconnect("n1")
+        cluster["n3"].fire("election")
+        cluster.exchange("n2", "n3")
+    assert (cluster.view("n1").role, cluster.view("n3").term) == ("leader", term)
+    cluster["n2"].disconnect("n1")
+    cluster["n3"].fire("election")
+    cluster.exchange("n2", "n3")
+    assert (cluster.view("n3").role, cluster.view("n3").term) == ("leader", term + 1), "both have lost it"
+
+
+@pytest.mark.parametrize("more", [{"pre_vote": False}, {"sticky": True}, {"reads": "lease"}])
+def test_what_does_not_go_with_heeding_broken_streams_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="heed_disconnects needs pre_vote"):
+        RaftConfig(heed_disconnects=True, **more).validate(3)
+
+
+def test_a_killed_leader_is_replaced_long_before_an_election_timeout() -> None:
+    """And one that hangs no sooner than without."""
+    from bench.faults.spec import Crash, Pause
+    from bench.run import run_trial
+    from bench.trial import Trial
+    from bench.workload.spec import Workload
+
+    def away(fault: Any, heeding: bool) -> float:
+        result, _ = run_trial(
+            Trial(
+                protocol="raft",
+                duration=6_000 * MS,
+                params={"election_timeout_s": (1.0, 2.0), "heartbeat_s": 0.1, "heed_disconnects": heeding},
+                workload=Workload(clients=4, rate=200.0),
+                faults=(fault,),
+            )
+        )
+        assert result.verdict == "valid" and result.unavailable_s is not None
+        return result.unavailable_s
+
+    crash = Crash(at=2_000 * MS, target="leader", down=2_500 * MS)
+    assert away(crash, heeding=True) < 0.3 < 1.0 < away(crash, heeding=False)
+    assert away(Pause(at=2_000 * MS, target="leader", length=2_500 * MS), heeding=True) > 1.0
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_broken_streams_that_are_heeded_break_nothing_else(seed: int) -> None:
+    from bench.run import run_trial
+    from bench.torture import torture
+
+    more = ({}, {"max_entries": 2}, {"snapshot_entries": 20, "snapshot_trailing": 5}, {"membership_change": "single"})
+    params = {"heed_disconnects": True, **more[seed % len(more)]}
+    result, _ = run_trial(torture("raft", seed, params=params))
+    assert result.verdict == "valid", [violation.reason for violation in result.violations]
 
 
 # --- CheckQuorum (dissertation, section 6.2) -------------------------------------------------------------------------
