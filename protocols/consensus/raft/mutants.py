@@ -62,7 +62,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("leader_completeness", "state_machine_safety", "linearizable"),
-        seed=24,
+        seed=30,
         params={"max_entries": 1},
     ),
     Mutant(
@@ -71,7 +71,7 @@ CORE: tuple[Mutant, ...] = (
         file="quorum",
         edits=(("return (last_term, last_index) >= (my_term, my_index)", "return last_index >= my_index"),),
         caught_by=("leader_completeness", "state_machine_safety"),
-        seed=24,
+        seed=67,
     ),
     Mutant(
         name="commit-beyond-match",
@@ -179,7 +179,7 @@ CORE: tuple[Mutant, ...] = (
             ),
         ),
         caught_by=("linearizable",),
-        seed=19,
+        seed=6,
         params={"operation_timeout_s": 0.3},
     ),
     Mutant(
