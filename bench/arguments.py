@@ -2,21 +2,41 @@
 
 ::
 
-    parser.add_argument("--seeds", type=integer(1), default=3)
-    parser.add_argument("--skews", type=listed(real(0)), default="0.5,0.99")
-    parser.add_argument("--shapes", type=listed(one_of("shape", SHAPES)), default=",".join(SHAPES))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell")
+    parser.add_argument("--skews", type=listed(real(0)), default="0.5,0.99", help="of Zipf's law")
+    parser.add_argument("--shapes", type=listed(one_of("shape", SHAPES)), default=",".join(SHAPES), help="of faults")
 """
 
 from __future__ import annotations
 
 import math
-from argparse import ArgumentTypeError
+from argparse import (
+    Action,
+    ArgumentDefaultsHelpFormatter,
+    ArgumentParser,
+    ArgumentTypeError,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from .errors import unknown_name
 
 T = TypeVar("T")
+
+
+class _Help(RawDescriptionHelpFormatter, ArgumentDefaultsHelpFormatter):
+    """The script's own words as they stand, and after each option what it is if it is not given."""
+
+    def _get_help_string(self, action: Action) -> str | None:
+        plain = action.default in (None, False)  # a flag, or nothing
+        return action.help if plain else super()._get_help_string(action)
+
+
+def script(about: str | None) -> ArgumentParser:
+    """A parser for a script that is ``about`` something (its docstring)."""
+    return ArgumentParser(description=about, formatter_class=_Help)
 
 
 def integer(least: int, most: int | None = None) -> Callable[[str], int]:

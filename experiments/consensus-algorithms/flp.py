@@ -10,7 +10,6 @@ crashes. A scheduler that is *oblivious*, with the same delays dealt out without
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from heapq import heappush
@@ -21,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from bench.arguments import integer, listed, real
+from bench.arguments import integer, listed, real, script
 from bench.mutation import load_family
 from bench.network.presets import network
 from bench.params import build_configs
@@ -205,15 +204,15 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=200)
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=200, help="elections under the oblivious network")
     parser.add_argument(
         "--wish",
         type=listed(real(0)),
         default="2,10",
         help="seconds that the scheduler wants no leader for, with commas",
     )
-    parser.add_argument("--out", type=Path, default=Path("results/flp"))
+    parser.add_argument("--out", type=Path, default=Path("results/flp"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = [row for pre in (False, True) for row in measure(options.seeds, options.wish, pre_vote=pre)]
     options.out.mkdir(parents=True, exist_ok=True)

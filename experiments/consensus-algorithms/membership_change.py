@@ -8,14 +8,13 @@ that is stopped with and without handing over. And who is removed without being 
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from bench.faults.spec import Crash, DrainRestart, Fault, Membership, Partition
 from bench.network.presets import network
 from bench.run import run_trial
@@ -161,9 +160,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=20)
-    parser.add_argument("--out", type=Path, default=Path("results/membership-change"))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=20, help="trials of a cell, each with a seed of its own")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/membership-change"), help="folder for figure and tables"
+    )
     options = parser.parse_args()
     rows = []
     for scenario in SCENARIOS:

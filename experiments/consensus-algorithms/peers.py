@@ -9,7 +9,6 @@ not installed is named, and the rest runs.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import csv
 import math
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.arguments import integer, listed, one_of, real
+from bench.arguments import integer, listed, one_of, real, script
 from bench.errors import HarnessError
 from bench.faults.spec import Crash
 from bench.history import OK
@@ -171,13 +170,13 @@ def installed() -> list[str]:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=real(0, above=True), default=3.0)
-    parser.add_argument("--kills", type=integer(0), default=5)
-    parser.add_argument("--clients", type=listed(integer(1)), default="1,4,16,64,256")
+    parser = script(__doc__)
+    parser.add_argument("--seconds", type=real(0, above=True), default=3.0, help="of load at each number of clients")
+    parser.add_argument("--kills", type=integer(0), default=5, help="of the leader, for each system")
+    parser.add_argument("--clients", type=listed(integer(1)), default="1,4,16,64,256", help="of the closed loops")
     parser.add_argument("--no-perf", action="store_true", help="without etcd's own benchmark, which takes a minute")
     parser.add_argument("--systems", type=listed(one_of("peer", PEERS)), default=",".join(PEERS), help="with commas")
-    parser.add_argument("--out", type=Path, default=Path("results/peers"))
+    parser.add_argument("--out", type=Path, default=Path("results/peers"), help="folder for figure and tables")
     options = parser.parse_args()
     peers = [name for name in installed() if name in options.systems]
     points: list[Row] = []

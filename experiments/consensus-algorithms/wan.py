@@ -9,7 +9,6 @@ there to the two nearest others and back, so its time follows from the table of 
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Mapping
 from functools import cache
@@ -20,7 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from bench.history import OK
 from bench.history.history import READ, WRITE
 from bench.network.presets import EC2_2013, network
@@ -162,9 +161,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=60)
-    parser.add_argument("--out", type=Path, default=Path("results/raft-wan"))
+    parser = script(__doc__)
+    parser.add_argument(
+        "--seeds", type=integer(1), default=60, help="trials of a placement, each with a seed of its own"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/raft-wan"), help="folder for figure and tables")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for mode in MODES:

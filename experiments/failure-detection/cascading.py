@@ -10,7 +10,6 @@ those that are left, and so on. Simulated with service times: what a node does t
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from bench.arguments import integer, listed, one_of, real
+from bench.arguments import integer, listed, one_of, real, script
 from bench.network import Constant, Network
 from bench.runtime.sim.world import World
 from bench.trial import ServiceTimes
@@ -428,9 +427,14 @@ def draw(rows: list[dict[str, Any]], series: Mapping[str, list[tuple[float, int]
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=3)
-    parser.add_argument("--loads", type=listed(real(0, 5, above=True)), default=",".join(map(str, LOADS)))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell, each with a seed of its own")
+    parser.add_argument(
+        "--loads",
+        type=listed(real(0, 5, above=True)),
+        default=",".join(map(str, LOADS)),
+        help="of the servers, 1: all they can do",
+    )
     parser.add_argument(
         "--detectors",
         type=listed(one_of("detector", DETECTORS), ";"),
@@ -440,7 +444,7 @@ def main() -> int:
     parser.add_argument(
         "--shown", type=real(0, 5, above=True), default=0.8, help="load of the run that is drawn over time"
     )
-    parser.add_argument("--out", type=Path, default=Path("results/cascading"))
+    parser.add_argument("--out", type=Path, default=Path("results/cascading"), help="folder for figure and tables")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     series: dict[str, list[tuple[float, int]]] = {}

@@ -9,14 +9,13 @@ sweep of trials: an epidemic has one operation.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from bench.network import Constant, Network
 from bench.runtime.sim.world import World
 from bench.trial import ServiceTimes
@@ -110,9 +109,10 @@ def error(values: Sequence[float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=integer(2), default=30)
-    parser.add_argument("--members", type=integer(2), default=1000)
+    parser = script(__doc__)
+    parser.add_argument("--runs", type=integer(2), default=30, help="of each setting")
+    parser.add_argument("--members", type=integer(2), default=1000, help="of the largest group")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for figure and table")
     options = parser.parse_args()
     lines = ["what,measure,published,ours,standard_error,runs"]
     table: list[tuple[str, list[Spread], tuple[float, float, float]]] = []
@@ -130,9 +130,9 @@ def main() -> None:
                      f"{error(rounds):.2g},{len(rounds)}")  # fmt: skip
         print(f"anti-entropy {style}, n={members}: rounds published {published_rounds:g} | ours {fmean(rounds):.4g}",
               flush=True)  # fmt: skip
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "table.csv").write_text("\n".join(lines) + "\n")
-    draw(table, RESULTS / "figure.png")
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "table.csv").write_text("\n".join(lines) + "\n")
+    draw(table, options.out / "figure.png")
 
 
 def draw(table: Sequence[tuple[str, list[Spread], tuple[float, float, float]]], path: Path) -> None:

@@ -8,7 +8,6 @@ out. Every pair of actual drift (each clock runs within +- that of true speed) a
 
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 from statistics import median
@@ -16,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bench.arguments import integer, listed, real
+from bench.arguments import integer, listed, real, script
 from bench.faults.spec import Partition
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -94,11 +93,21 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=20)
-    parser.add_argument("--drifts", type=listed(real(0, 0.99)), default=",".join(map(str, DRIFTS)))
-    parser.add_argument("--bounds", type=listed(real(0, 0.99)), default=",".join(map(str, BOUNDS)))
-    parser.add_argument("--out", type=Path, default=Path("results/lease-drift"))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=20, help="trials of a cell, each with a seed of its own")
+    parser.add_argument(
+        "--drifts",
+        type=listed(real(0, 0.99)),
+        default=",".join(map(str, DRIFTS)),
+        help="of the holder's clock: how much too slow, as a share",
+    )
+    parser.add_argument(
+        "--bounds",
+        type=listed(real(0, 0.99)),
+        default=",".join(map(str, BOUNDS)),
+        help="on drift that the lease allows for, as a share",
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/lease-drift"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = []
     for drift in options.drifts:

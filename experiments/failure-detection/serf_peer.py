@@ -9,7 +9,6 @@ simulator. Where serf is not installed the script says so and runs the rest.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import signal
 import socket
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from bench.faults.spec import Crash
 from bench.network import Constant, Network
 from bench.opinions import quality
@@ -135,17 +134,18 @@ def ours(agents: int, kills: int, seeds: int) -> list[tuple[float, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--agents", type=integer(3), default=8)
-    parser.add_argument("--kills", type=integer(1), default=4)
-    parser.add_argument("--seeds", type=integer(1), default=10)
+    parser = script(__doc__)
+    parser.add_argument("--agents", type=integer(3), default=8, help="of serf, and members of ours")
+    parser.add_argument("--kills", type=integer(1), default=4, help="of an agent, one after the other")
+    parser.add_argument("--seeds", type=integer(1), default=10, help="simulated trials of ours")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for figure and table")
     options = parser.parse_args()
     groups = {"our SWIM, simulated": ours(options.agents, options.kills, options.seeds)}
     if shutil.which("serf"):
         groups["serf, live"] = serf(options.agents, options.kills)
     else:
         print("serf is not installed (Debian: apt-get install serf): only our SWIM was run")
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     rows = ["system,first_s,all_s"]
     for name, pairs in groups.items():
         rows += [f'"{name}",{first:.3f},{last:.3f}' for first, last in pairs]
@@ -154,8 +154,8 @@ def main() -> None:
             f"{name}: {len(pairs)} kills, first declared after {median(firsts):.2f} s (median, {min(firsts):.2f} to "
             f"{max(firsts):.2f}), by all after {median(lasts):.2f} s"
         )
-    (RESULTS / "times.csv").write_text("\n".join(rows) + "\n")
-    draw(groups, RESULTS / "figure.png")
+    (options.out / "times.csv").write_text("\n".join(rows) + "\n")
+    draw(groups, options.out / "figure.png")
 
 
 def draw(groups: dict[str, list[tuple[float, float]]], path: Path) -> None:

@@ -9,7 +9,6 @@ detector makes of the one it makes of the other, at the same time. Which of the 
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bench.arguments import integer, listed, one_of
+from bench.arguments import integer, listed, one_of, script
 from bench.faults.spec import Crash, Fault, Pause
 from bench.network import Lognormal, Network
 from bench.run import open_session, run_trial
@@ -230,11 +229,13 @@ KNOWN = [name.replace(", ", "/") for name in DETECTORS]
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=5)
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=5, help="trials of a cell, each with a seed of its own")
     parser.add_argument("--live", type=integer(0), default=2, help="trials a detector with real processes; 0: none")
-    parser.add_argument("--detectors", type=listed(one_of("detector", KNOWN)), default=",".join(KNOWN))
-    parser.add_argument("--out", type=Path, default=Path("results/slow-or-dead"))
+    parser.add_argument(
+        "--detectors", type=listed(one_of("detector", KNOWN)), default=",".join(KNOWN), help="to compare"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/slow-or-dead"), help="folder for figure and tables")
     options = parser.parse_args()
     names = [name.replace("/", ", ") for name in options.detectors]
     rows: list[Row] = []

@@ -11,13 +11,12 @@ that kills the process.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from bench.arguments import integer, listed, one_of
+from bench.arguments import integer, listed, one_of, script
 from bench.faults.spec import Crash, Cut, Fault, Pause
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -168,14 +167,19 @@ def sentence(row: dict[str, Any]) -> str:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=5)
-    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=5, help="trials of a cell, each with a seed of its own")
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell")
     parser.add_argument(
-        "--strategies", type=listed(one_of("strategy", dict(STRATEGIES))), default=",".join(dict(STRATEGIES))
+        "--strategies",
+        type=listed(one_of("strategy", dict(STRATEGIES))),
+        default=",".join(dict(STRATEGIES)),
+        help="to compare",
     )
-    parser.add_argument("--shapes", type=listed(one_of("shape", SHAPES)), default=",".join(SHAPES))
-    parser.add_argument("--out", type=Path, default=Path("results/split-brain"))
+    parser.add_argument(
+        "--shapes", type=listed(one_of("shape", SHAPES)), default=",".join(SHAPES), help="of the partitions"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/split-brain"), help="folder for figure and tables")
     options = parser.parse_args()
     wanted, shapes = options.strategies, options.shapes
     rows = []

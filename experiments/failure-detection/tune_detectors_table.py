@@ -9,7 +9,6 @@ Beside them stand the defaults of Akka and Cassandra.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from bench.theory.mistakes import (
     NETWORKS,
     SECOND,
@@ -157,12 +156,12 @@ def told(row: Row, tally: Tally) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script(__doc__)
     parser.add_argument(
         "--months", type=integer(1), default=100, help="of each row; three times as many for the group's"
     )
     parser.add_argument("--network", choices=list(NETWORKS), action="append", help="only this one (may be repeated)")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for figure and tables")
     parser.add_argument("--draw", action="store_true", help="measure nothing: draw what was measured before")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,6 @@ suspect after about the same silence.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.arguments import integer, listed, one_of
+from bench.arguments import integer, listed, one_of, script
 from bench.faults.spec import Crash, Fault, Partition, Pause, SlowLink
 from bench.history import OK
 from bench.network import Constant, Lognormal, Network
@@ -132,11 +131,11 @@ def sentence(row: dict[str, Any]) -> str:
 def main() -> int:
     """See the module."""
     known = [shape.replace("\n", " ") for shape in SHAPES]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=8)
-    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
-    parser.add_argument("--shapes", type=listed(one_of("shape", known)), default=",".join(known))
-    parser.add_argument("--out", type=Path, default=Path("results/views"))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=8, help="trials of a cell, each with a seed of its own")
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell")
+    parser.add_argument("--shapes", type=listed(one_of("shape", known)), default=",".join(known), help="of what fails")
+    parser.add_argument("--out", type=Path, default=Path("results/views"), help="folder for figure and tables")
     options = parser.parse_args()
     shapes = [shape for shape in SHAPES if shape.replace("\n", " ") in options.shapes]
     rows = []

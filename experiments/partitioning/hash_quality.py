@@ -7,7 +7,6 @@ Keys go to 64 buckets by their hash; how even that is is compared with a fair di
 
 from __future__ import annotations
 
-import argparse
 import csv
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from protocols.partitioning.hashing import FUNCTIONS, hash_keys
 from protocols.partitioning.measures import balance
 
@@ -87,9 +86,9 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=integer(1), default=100_000)
-    parser.add_argument("--out", type=Path, default=Path("results/hash-quality"))
+    parser = script(__doc__)
+    parser.add_argument("--keys", type=integer(1), default=100_000, help="hashed by each function")
+    parser.add_argument("--out", type=Path, default=Path("results/hash-quality"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = []
     for kind, (keys, load) in key_sets(options.keys).items():

@@ -9,7 +9,6 @@ together serve.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.arguments import integer, listed, real
+from bench.arguments import integer, listed, real, script
 from bench.network import Constant, Network
 from bench.run import run_trial
 from bench.trial import Result, ServiceTimes, Trial
@@ -332,14 +331,21 @@ def _draw_cache(place: Any, rows: list[Row], palette: Any) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell, each with a seed of its own")
     parser.add_argument("--duration", type=real(0, above=True), default=1.0, help="seconds of load a trial, simulated")
     parser.add_argument("--clients", type=integer(1), default=96, help="of the closed loops")
-    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)))
-    parser.add_argument("--salts", type=listed(integer(1)), default=",".join(map(str, SALTS)))
-    parser.add_argument("--ttls", type=listed(real(0)), default=",".join(map(str, TTLS_S)))
-    parser.add_argument("--out", type=Path, default=Path("results/hot-keys"))
+    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)), help="of Zipf's law")
+    parser.add_argument(
+        "--salts", type=listed(integer(1)), default=",".join(map(str, SALTS)), help="parts into which a hot key is cut"
+    )
+    parser.add_argument(
+        "--ttls",
+        type=listed(real(0)),
+        default=",".join(map(str, TTLS_S)),
+        help="seconds that a cached value may be old",
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/hot-keys"), help="folder for figure and tables")
     options = parser.parse_args()
     bench = Bench(options.seeds, options.duration)
     bench.celebrity(options.skews, options.clients)

@@ -8,7 +8,6 @@ answer is compared with that of pandas.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from bisect import bisect_right
 from collections import Counter
@@ -23,7 +22,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bench.arguments import integer, listed, real
+from bench.arguments import integer, listed, real, script
 from bench.history.history import OK, READ
 from bench.network import Constant, Mixture, Network
 from bench.run import run_trial
@@ -340,14 +339,21 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script(__doc__)
     parser.add_argument("--left", type=integer(1), default=1000, help="rows of the left table")
-    parser.add_argument("--workers", type=listed(integer(2)), default=",".join(map(str, WORKERS)))
-    parser.add_argument("--ratios", type=listed(integer(1)), default=",".join(map(str, RATIOS)))
-    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)))
-    parser.add_argument("--widths", type=listed(integer(1)), default=",".join(map(str, WIDTHS)))
+    parser.add_argument(
+        "--workers", type=listed(integer(2)), default=",".join(map(str, WORKERS)), help="servers that hold the tables"
+    )
+    parser.add_argument(
+        "--ratios",
+        type=listed(integer(1)),
+        default=",".join(map(str, RATIOS)),
+        help="rows of the right table for each of the left",
+    )
+    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)), help="of Zipf's law")
+    parser.add_argument("--widths", type=listed(integer(1)), default=",".join(map(str, WIDTHS)), help="bytes of a row")
     parser.add_argument("--duration", type=real(0, above=True), default=4.0, help="seconds of scans a trial, simulated")
-    parser.add_argument("--out", type=Path, default=Path("results/joins"))
+    parser.add_argument("--out", type=Path, default=Path("results/joins"), help="folder for figure and tables")
     options = parser.parse_args()
     cells: list[Cell] = []
 

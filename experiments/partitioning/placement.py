@@ -5,7 +5,6 @@ python experiments/partitioning/placement.py [--keys 200000] [--nodes 20] [--out
 
 from __future__ import annotations
 
-import argparse
 import csv
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.arguments import integer
+from bench.arguments import integer, script
 from protocols.partitioning.bounded import bounded
 from protocols.partitioning.hashing import hash_keys
 from protocols.partitioning.jump import jump
@@ -160,10 +159,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=integer(1000), default=200_000)
-    parser.add_argument("--nodes", type=integer(2), default=20)
-    parser.add_argument("--out", type=Path, default=Path("results/placement"))
+    parser = script(__doc__)
+    parser.add_argument("--keys", type=integer(1000), default=200_000, help="placed by each method")
+    parser.add_argument("--nodes", type=integer(2), default=20, help="among which they are placed")
+    parser.add_argument("--out", type=Path, default=Path("results/placement"), help="folder for figure and tables")
     options = parser.parse_args()
     names = [f"n{i}" for i in range(options.nodes)]
     keys = np.array([f"user{i:08d}" for i in range(options.keys)])

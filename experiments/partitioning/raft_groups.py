@@ -10,7 +10,6 @@ servers one group leaves half of them idle. A second part kills a server and cou
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.arguments import integer, listed
+from bench.arguments import integer, listed, script
 from bench.faults.spec import Crash
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -183,11 +182,16 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=3)
-    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
-    parser.add_argument("--groups", type=listed(integer(1, 1024)), default=",".join(map(str, GROUPS)))
-    parser.add_argument("--out", type=Path, default=Path("results/raft-groups"))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell, each with a seed of its own")
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell")
+    parser.add_argument(
+        "--groups",
+        type=listed(integer(1, 1024)),
+        default=",".join(map(str, GROUPS)),
+        help="into which the keys are divided",
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/raft-groups"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = [tell(throughput(servers, each, options.seeds)) for servers in SERVERS for each in options.groups]
     rows += [tell(after_a_crash(servers, each, options.seeds)) for servers in SERVERS for each in options.groups]

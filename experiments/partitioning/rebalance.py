@@ -11,7 +11,6 @@ part of a move; what is copied at once is the part's size.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bench.arguments import integer, real
+from bench.arguments import integer, real, script
 from bench.history import OK
 from bench.network import Lognormal, Network
 from bench.run import run_trial
@@ -183,13 +182,13 @@ def draw(rows: list[Row], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=3)
-    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell [default: none]")
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell, each with a seed of its own")
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials of a cell")
     parser.add_argument("--rate", type=real(0, above=True), default=3000.0, help="operations a second")
-    parser.add_argument("--keys", type=integer(1), default=6000)
+    parser.add_argument("--keys", type=integer(1), default=6000, help="in the store")
     parser.add_argument("--cells", type=integer(1, len(CELLS)), default=len(CELLS), help="only so many of the cells")
-    parser.add_argument("--out", type=Path, default=Path("results/rebalance"))
+    parser.add_argument("--out", type=Path, default=Path("results/rebalance"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = []
     for cell in CELLS[: options.cells]:

@@ -9,7 +9,6 @@ Tail at Scale, CACM 2013); writes, also while a server is down; and how late an 
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from math import exp, sqrt
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.arguments import integer, listed, real
+from bench.arguments import integer, listed, real, script
 from bench.faults.spec import Crash
 from bench.history.history import OK, READ, WRITE
 from bench.network import Constant, Mixture, Network
@@ -365,12 +364,21 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=3)
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell, each with a seed of its own")
     parser.add_argument("--duration", type=real(0, above=True), default=5.0, help="seconds of load a trial, simulated")
-    parser.add_argument("--servers", type=listed(integer(1, 1000)), default=",".join(map(str, SERVERS)))
-    parser.add_argument("--flushes", type=listed(real(0)), default=",".join(map(str, FLUSHES_S)))
-    parser.add_argument("--out", type=Path, default=Path("results/secondary-indexes"))
+    parser.add_argument(
+        "--servers", type=listed(integer(1, 1000)), default=",".join(map(str, SERVERS)), help="in the cluster"
+    )
+    parser.add_argument(
+        "--flushes",
+        type=listed(real(0)),
+        default=",".join(map(str, FLUSHES_S)),
+        help="seconds after which a late index is brought up to date",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/secondary-indexes"), help="folder for figure and tables"
+    )
     parser.add_argument("--live", type=real(0), default=0.0, help="only the live part: seconds of load a trial")
     options = parser.parse_args()
     if options.live:

@@ -12,7 +12,6 @@ Simulated with service times, so that a hot server saturates: each takes 500 wri
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from itertools import pairwise
@@ -20,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.arguments import integer, listed, real
+from bench.arguments import integer, listed, real, script
 from bench.network import Constant, Network
 from bench.run import run_trial
 from bench.runtime.record import RunRecord
@@ -286,11 +285,16 @@ def draw(rows: list[Row], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=integer(1), default=3)
-    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)))
-    parser.add_argument("--sizes", type=listed(integer(1)), default=",".join(map(str, SIZES)))
-    parser.add_argument("--out", type=Path, default=Path("results/split-merge"))
+    parser = script(__doc__)
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell, each with a seed of its own")
+    parser.add_argument("--skews", type=listed(real(0)), default=",".join(map(str, SKEWS)), help="of Zipf's law")
+    parser.add_argument(
+        "--sizes",
+        type=listed(integer(1)),
+        default=",".join(map(str, SIZES)),
+        help="keys above which a partition is split",
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/split-merge"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = [
         *under_load(options.seeds, options.skews, list(SYSTEMS)),

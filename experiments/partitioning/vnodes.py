@@ -8,7 +8,6 @@ names. A ring is a pure function: no trial is run.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.arguments import integer, listed
+from bench.arguments import integer, listed, script
 from bench.theory.hashing import load_deviation
 from protocols.partitioning.measures import spread_of
 from protocols.partitioning.ring import Ring, even_tokens
@@ -115,11 +114,11 @@ def draw(cells: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> int:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rings", type=integer(1), default=10)
-    parser.add_argument("--nodes", type=listed(integer(2)), default=",".join(map(str, NODES)))
-    parser.add_argument("--tokens", type=listed(integer(1)), default=",".join(map(str, TOKENS)))
-    parser.add_argument("--out", type=Path, default=Path("results/vnodes"))
+    parser = script(__doc__)
+    parser.add_argument("--rings", type=integer(1), default=10, help="drawn for each cell")
+    parser.add_argument("--nodes", type=listed(integer(2)), default=",".join(map(str, NODES)), help="on the ring")
+    parser.add_argument("--tokens", type=listed(integer(1)), default=",".join(map(str, TOKENS)), help="of each node")
+    parser.add_argument("--out", type=Path, default=Path("results/vnodes"), help="folder for figure and tables")
     options = parser.parse_args()
     rows = []
     for nodes in options.nodes:

@@ -72,9 +72,11 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 f"probe_timeout_s {self.probe_timeout_s:g} is out of range: below the probe interval "
                 f"{self.probe_interval_s:g}, or nothing is left of the period for indirect probes"
             )
-        for name in ("indirect_checks", "gossip_nodes", "awareness_max", "seeds"):
+        for name in ("indirect_checks", "gossip_nodes", "awareness_max"):
             if not 0 <= getattr(self, name) <= 1000:
                 raise ValueError(f"{name} {getattr(self, name)} is out of range: 0 to 1000")
+        if not 0 <= self.seeds <= nodes:
+            raise ValueError(f"seeds {self.seeds} is out of range: 1 to the servers, {nodes}, or 0 for all")
         for name in ("suspicion_mult", "suspicion_max_mult", "retransmit_mult", "piggyback_max"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise ValueError(f"{name} {getattr(self, name)} is out of range: 1 to 1000")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from random import Random
 from statistics import fmean
+from typing import Any
 
 import pytest
 
 from protocols.membership.swim import formulas
+from protocols.membership.swim.config import SwimConfig
 
 
 @pytest.mark.golden
@@ -67,3 +69,18 @@ def test_health_stays_in_its_bounds() -> None:
 def test_everybody_is_infected_in_a_logarithmic_number_of_rounds() -> None:
     assert formulas.infected(1000, 0) == 1
     assert formulas.infected(1000, 2 * 6.9078) == pytest.approx(999, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"seeds": 4}, "seeds 4 is out of range: 1 to the servers, 3, or 0 for all"),
+        ({"probe_timeout_s": 1.0}, "probe_timeout_s 1 is out of range: below the probe interval 1"),
+        ({"suspicion_mult": 0}, "suspicion_mult 0 is out of range: 1 to 1000"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused_in_one_sentence(wrong: dict[str, Any], said: str) -> None:
+    SwimConfig(seeds=3).validate(3)
+    with pytest.raises(ValueError) as refused:
+        SwimConfig(**wrong).validate(3)
+    assert str(refused.value).startswith(said) and "\n" not in str(refused.value)
