@@ -20,7 +20,16 @@ FOLDER = Path("docs") / "reference"
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "protocols": (
         "Writing a protocol",
-        ("protocols.node", "protocols.family", "protocols.requests", "protocols.statemachine"),
+        (
+            "protocols.node",
+            "protocols.outcomes",
+            "protocols.durable",
+            "protocols.context",
+            "protocols.handlers",
+            "protocols.family",
+            "protocols.requests",
+            "protocols.statemachine",
+        ),
     ),
     "trials": (
         "Trials and results",

@@ -12,23 +12,69 @@ Two guarantees of every runtime carry all safety arguments in this repository:
 * **Atomic turns.** The writes of a turn, over all logs, keys and children, survive a crash together or not at all.
 
 Time is in integer nanoseconds throughout this package.
+
+A protocol imports all it needs from here; the parts live in :mod:`.outcomes`, :mod:`.durable`, :mod:`.context` and
+:mod:`.handlers`.
 """
 
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar
 
 import msgspec
 
+from .context import Context, Fenced
+from .durable import Durable, LogImage
+from .handlers import (
+    Handlers,
+    on,
+    on_admin,
+    on_batch_end,
+    on_disconnect,
+    on_durable,
+    on_event,
+    on_request,
+    on_storage_full,
+    on_timer,
+)
 from .immutable import explain_mutability, union_members
+from .outcomes import Fail, Info, Ok, Outcome
 
-if TYPE_CHECKING:
-    from random import Random
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = [
+    "MICROSECOND",
+    "MILLISECOND",
+    "NANOSECOND",
+    "SECOND",
+    "AddServer",
+    "Context",
+    "Drain",
+    "Durable",
+    "Fail",
+    "Fenced",
+    "Handlers",
+    "Info",
+    "LogImage",
+    "Node",
+    "Ok",
+    "Outcome",
+    "ProtocolError",
+    "RemoveServer",
+    "check_timer",
+    "message_types",
+    "on",
+    "on_admin",
+    "on_batch_end",
+    "on_disconnect",
+    "on_durable",
+    "on_event",
+    "on_request",
+    "on_storage_full",
+    "on_timer",
+    "stored_type",
+]
 
 NANOSECOND = 1
 MICROSECOND = 1_000
@@ -38,243 +84,6 @@ SECOND = 1_000_000_000
 
 class ProtocolError(TypeError):
     """A node class contradicts itself: raised when the class is defined, before anything runs."""
-
-
-# --- outcomes of an operation ---------------------------------------------------------------------------------------
-
-
-class Ok(msgspec.Struct, frozen=True, tag="ok"):
-    """The operation took effect, and this is its result (for a failed compare-and-set: the value witnessed)."""
-
-    value: Any = None
-
-
-class Fail(msgspec.Struct, frozen=True, tag="fail"):
-    """The operation definitely did not take effect, and never will."""
-
-    reason: str = ""
-
-
-class Info(msgspec.Struct, frozen=True, tag="info"):
-    """The operation may have taken effect, may do so later, or never."""
-
-    reason: str = ""
-
-
-Outcome = Ok | Fail | Info
-
-
-# --- what survived a crash ------------------------------------------------------------------------------------------
-
-
-class LogImage:
-    """One durable log: entries ``first .. first + len(entries) - 1``; indices count from 1.
-
-    ``first`` exceeds 1 after :meth:`Context.compact_prefix`.
-    """
-
-    __slots__ = ("entries", "first")
-
-    def __init__(self, first: int = 1, entries: list[Any] | None = None) -> None:
-        self.first = first
-        self.entries: list[Any] = [] if entries is None else entries
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __repr__(self) -> str:
-        return f"LogImage(first={self.first}, entries={self.entries!r})"
-
-
-class Durable:
-    """The state that survived, handed to :meth:`Node.start`.
-
-    Attributes:
-        lost: the disk is empty although this node has run before. What it promised then is forgotten, so a protocol
-            whose promises must outlive crashes has to keep such a node from breaking them.
-        torn: records at the end of the write-ahead log that were written but not synced, and were cut off.
-        corrupt: synced records that no longer match their checksum; they and all that followed are cut off.
-    """
-
-    __slots__ = ("corrupt", "keys", "logs", "lost", "torn")
-
-    def __init__(
-        self,
-        keys: dict[str, Any] | None = None,
-        logs: dict[str, LogImage] | None = None,
-        *,
-        lost: bool = False,
-        torn: int = 0,
-        corrupt: int = 0,
-    ) -> None:
-        self.keys: dict[str, Any] = {} if keys is None else keys
-        self.logs: dict[str, LogImage] = {} if logs is None else logs
-        self.lost = lost
-        self.torn = torn
-        self.corrupt = corrupt
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value last persisted under ``key``, or ``default``."""
-        return self.keys.get(key, default)
-
-    def log(self, name: str) -> LogImage:
-        """The log of that name; empty if nothing was ever appended to it."""
-        image = self.logs.get(name)
-        return LogImage() if image is None else image
-
-
-# --- what a handler may do ------------------------------------------------------------------------------------------
-
-
-class Context(Protocol):
-    """Everything a node can learn or do in a turn. A runtime implements it; a node never keeps time otherwise."""
-
-    id: str
-    """This node's name."""
-    bootstrap: tuple[str, ...]
-    """The initial servers, sorted. Later membership is the protocol's own state."""
-
-    @property
-    def turn(self) -> int:
-        """The number of this turn, rising over the life of this incarnation; see :func:`on_durable`."""
-        ...
-
-    @property
-    def rng(self) -> Random:
-        """A random source of this node's own, seeded by the trial."""
-        ...
-
-    # time
-    def monotonic(self) -> int:
-        """Nanoseconds on a clock that may drift but never jumps: for timers and leases."""
-        ...
-
-    def wall(self) -> int:
-        """Nanoseconds since the epoch on a clock that may jump, either way."""
-        ...
-
-    def interval(self) -> tuple[int, int]:
-        """(earliest, latest) wall time that it can be now, as TrueTime's ``TT.now()``."""
-        ...
-
-    # net
-    def send(self, to: str, message: Any, *, early: bool = False) -> None:
-        """Send ``message`` to node ``to``; a node may send to itself, which takes another turn and no network.
-
-        ``early`` lets it leave before this turn's writes are durable: only where the protocol allows it.
-        """
-        ...
-
-    def broadcast(self, message: Any, to: Iterable[str] | None = None, *, early: bool = False) -> None:
-        """Send ``message`` to each node of ``to`` (default: every server of ``bootstrap``) except this one."""
-        ...
-
-    # calls
-    def reply(self, operation: int, outcome: Outcome) -> None:
-        """End an operation that reached this node through :func:`on_request`.
-
-        A ``Fail`` becomes ``Info`` if an attempt (see :meth:`attempt`) is still unaccounted for.
-        """
-        ...
-
-    def attempt(self, operation: int) -> None:
-        """Say that the operation is now being tried at some server; it may take effect from here on."""
-        ...
-
-    def attempt_failed(self, operation: int) -> None:
-        """Say that one attempt definitely did not and will not take effect."""
-        ...
-
-    def at_batch_end(self) -> None:
-        """Have the :func:`on_batch_end` handler called when the batch of arrivals under way is done."""
-        ...
-
-    # timers
-    def set_timer(self, name: str, delay: int, key: Any = None) -> None:
-        """Call the handler of ``name`` after ``delay`` ns of the monotonic clock; a pending one is replaced."""
-        ...
-
-    def cancel_timer(self, name: str, key: Any = None) -> None:
-        """Forget the timer; no effect if it is not set."""
-        ...
-
-    # disk
-    def persist(self, key: str, value: Any) -> None:
-        """Store ``value`` durably under ``key`` (declared in :attr:`Node.stored`)."""
-        ...
-
-    def read(self, key: str, default: Any = None) -> Any:
-        """The value last persisted under ``key``, synced or not."""
-        ...
-
-    def delete(self, key: str) -> None:
-        """Forget ``key``."""
-        ...
-
-    def append(self, log: str, entries: Sequence[Any]) -> None:
-        """Append entries to the durable log ``log``."""
-        ...
-
-    def truncate_suffix(self, log: str, index: int) -> None:
-        """Remove the entries at ``index`` and above."""
-        ...
-
-    def compact_prefix(self, log: str, index: int) -> None:
-        """Remove the entries up to and including ``index``."""
-        ...
-
-    def read_log(self, log: str) -> LogImage:
-        """The log as this node has written it, synced or not. Not to be modified."""
-        ...
-
-    def install_snapshot(self, key: str, value: Any, log: str, index: int) -> None:
-        """In one turn, store a snapshot under ``key`` and have ``log`` start again, empty, above ``index``."""
-        ...
-
-    # out
-    def emit(self, event: Any) -> None:
-        """Hand an event to the parent node, in this same turn; at the root, into the run's record."""
-        ...
-
-    def mark(self, name: str, **fields: Any) -> None:
-        """Note that something worth counting happened: trace, metrics and coverage."""
-        ...
-
-    # composition
-    def child(self, name: str, node: Node, servers: tuple[str, ...] = ()) -> Context:
-        """Host ``node`` as a child under ``name`` and start it; its events reach this node through :func:`on_event`.
-
-        ``servers``: those that have such a child, its ``bootstrap``; none: as this node's own.
-        Children live in memory: a node recreates them in :meth:`Node.start`, and each finds its durable state again.
-        Returns the child's context, through which the parent may call the child's methods within its own turn.
-        """
-        ...
-
-    def drop_child(self, name: str) -> None:
-        """Stop a child: its timers are cancelled and messages for it are dropped. Its durable state remains."""
-        ...
-
-    # trust
-    def sign(self, payload: bytes) -> bytes:
-        """This node's signature of ``payload``."""
-        ...
-
-    def verify(self, node: str, payload: bytes, signature: bytes) -> bool:
-        """Whether ``signature`` is ``node``'s signature of ``payload``."""
-        ...
-
-    def fence(self, node: str) -> None:
-        """Shoot the other node in the head: it is killed and stays down until the operator's supervisor returns it.
-
-        The outcome arrives as :class:`Fenced` through :func:`on_event` with source ``"runtime"``.
-        """
-        ...
-
-
-class Fenced(msgspec.Struct, frozen=True, tag=True):
-    """The node was killed by our :meth:`Context.fence`: from here on no effect of its old life leaves it."""
-
-    node: str
 
 
 # --- administration -------------------------------------------------------------------------------------------------
@@ -296,113 +105,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     """The operator is about to stop this node and asks it to hand over its duties."""
 
 
-# --- declaring handlers ---------------------------------------------------------------------------------------------
-
-
-def _declare(kind: str, *what: Any) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        declared: list[tuple[str, Any]] = function.__dict__.setdefault("_handles", [])
-        declared.extend((kind, item) for item in what)
-        return function
-
-    return decorate
-
-
-def on(*messages: type) -> Callable[[F], F]:
-    """``handler(self, ctx, source, message)``: a message of one of these types arrived; ``source`` is authentic."""
-    return _declare("message", *messages)
-
-
-def on_request(*requests: type) -> Callable[[F], F]:
-    """``handler(self, ctx, operation, request)``: the workload asks this node, a client, to run an operation."""
-    return _declare("request", *requests)
-
-
-def on_timer(name: str) -> Callable[[F], F]:
-    """``handler(self, ctx, key)``: the timer ``name`` set by :meth:`Context.set_timer` ran out."""
-    return _declare("timer", name)
-
-
-def on_event(child: str, *events: type) -> Callable[[F], F]:
-    """``handler(self, ctx, child, event)``: a child emitted an event.
-
-    ``child`` is its name, or a prefix that ends in ``*`` for children created dynamically.
-    """
-    return _declare("event", *((child, event) for event in events))
-
-
-def on_admin(*requests: type) -> Callable[[F], F]:
-    """``handler(self, ctx, request)``: the operator asks this node for a change of membership, or to drain."""
-    return _declare("admin", *requests)
-
-
-def on_durable(function: F) -> F:
-    """``handler(self, ctx, turn)``: the writes of all turns up to ``turn`` are on disk.
-
-    Called once a completed sync, and only needed by nodes that send ``early``.
-    """
-    return _declare("durable", None)(function)
-
-
-def on_batch_end(function: F) -> F:
-    """``handler(self, ctx)``: the last turn of a batch of arrivals is done; the place to send what they added up to.
-
-    A batch is all that arrived while the node was busy, or in one tick of its event loop. Called once, as a turn of
-    its own, after a batch in which :meth:`Context.at_batch_end` was.
-    """
-    return _declare("batch_end", None)(function)
-
-
-def on_disconnect(function: F) -> F:
-    """``handler(self, ctx, peer)``: the stream to ``peer`` broke. A hint: it may be slow, dead, or already back."""
-    return _declare("disconnect", None)(function)
-
-
-def on_storage_full(function: F) -> F:
-    """``handler(self, ctx)``: a write found the disk full; that turn's writes and effects are dropped.
-
-    Without this handler the node crashes.
-    """
-    return _declare("storage_full", None)(function)
-
-
-class Handlers:
-    """The dispatch tables of one node class: which method handles what, by method name."""
-
-    __slots__ = (
-        "admin",
-        "batch_end",
-        "disconnect",
-        "durable",
-        "event",
-        "message",
-        "request",
-        "storage_full",
-        "timer",
-    )
-
-    def __init__(self) -> None:
-        self.message: dict[type, str] = {}
-        self.request: dict[type, str] = {}
-        self.timer: dict[str, str] = {}
-        self.event: dict[tuple[str, type], str] = {}
-        self.admin: dict[type, str] = {}
-        self.durable: str | None = None
-        self.batch_end: str | None = None
-        self.disconnect: str | None = None
-        self.storage_full: str | None = None
-
-    def event_handler(self, child: str, event: type) -> str | None:
-        """The method for an event of that child: exact name first, then the longest matching prefix."""
-        exact = self.event.get((child, event))
-        if exact is not None:
-            return exact
-        matches = [
-            (len(name), method)
-            for (name, kind), method in self.event.items()
-            if kind is event and name.endswith("*") and child.startswith(name[:-1])
-        ]
-        return max(matches)[1] if matches else None
+# --- a role ---------------------------------------------------------------------------------------------------------
 
 
 class Node:
