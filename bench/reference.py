@@ -33,7 +33,15 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "trials": (
         "Trials and results",
-        ("bench.trial", "bench.workload.spec", "bench.network.spec", "bench.network.latency", "bench.checkers.verdict"),
+        (
+            "bench.trial",
+            "bench.figures",
+            "bench.harness",
+            "bench.workload.spec",
+            "bench.network.spec",
+            "bench.network.latency",
+            "bench.checkers.verdict",
+        ),
     ),
     "faults": ("Faults", ("bench.faults.spec",)),
     "python": ("From Python", ("bench.python", "bench.sweep.api", "bench.scenario")),
