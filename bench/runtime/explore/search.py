@@ -15,83 +15,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from protocols.family import Family, Invariant
-from protocols.node import Info, Node, Outcome
+from protocols.family import Family
+from protocols.node import Node
 
 from ...checkers.registry import checks_for
 from ...checkers.verdict import Verdict
-from ...history import History, HistoryBuilder
-from .canonical import canonical, snapshot
+from .histories import NOT_BEGUN, Histories
 from .locals import Input, Move, NodeStates
-from .steps import TICK, Step, add_operation, name_of
+from .monitors import Monitors
+from .numbers import Numbers
+from .scope import Found, Scope
+from .steps import TICK, Step, name_of
+
+__all__ = ["Explorer", "Found", "Scope"]
 
 SAY_EVERY_S = 1.0
 LOOK_EVERY = 256
 """States expanded between two looks at the budgets."""
-CHECK_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """What is explored.
-
-    Attributes:
-        nodes, clients: servers and clients.
-        operations: (client index, request), each client's in order; a client asks for one at a time.
-        timeouts: timers that may run out, in all.
-        crashes: of servers, in all. A crash may keep any number of unsynced records; a boot may come at any time after.
-        duplicates: messages that may arrive a second time, in all.
-        depth: steps at most; None: as many as there are.
-        chance: whether every way is tried in which nodes may choose among few (a peer, a server), or one.
-    """
-
-    nodes: int = 3
-    clients: int = 1
-    operations: tuple[tuple[int, Any], ...] = ()
-    timeouts: int = 2
-    crashes: int = 0
-    duplicates: int = 0
-    depth: int | None = None
-    chance: bool = False
-
-
-@dataclass
-class Found:
-    """What a search has come to; it grows while the search is under way.
-
-    Attributes:
-        states: different ones seen; ``expanded``: those whose every step was tried.
-        transitions: steps tried.
-        terminal: states in which nothing can happen any more.
-        depth: steps to the farthest state.
-        turns: of nodes that were computed.
-        histories: different ones that were judged.
-        cut: why it is not complete: ``states``, ``time``, ``depth``, ``interrupted``; empty if it is.
-        verdict: of the check that fails; None if none does.
-        steps: to the violation.
-    """
-
-    states: int = 0
-    expanded: int = 0
-    transitions: int = 0
-    terminal: int = 0
-    depth: int = 0
-    turns: int = 0
-    histories: int = 0
-    cut: str = ""
-    verdict: Verdict | None = None
-    steps: list[Step] = field(default_factory=list)
-    took_s: float = 0.0
-
-    @property
-    def word(self) -> Literal["valid", "invalid", "unknown"]:
-        """``valid`` only if everything within the bounds was seen."""
-        if self.verdict is not None:
-            return "invalid"
-        return "unknown" if self.cut else "valid"
 
 
 State = tuple[int, ...]
@@ -100,8 +42,6 @@ LOCALS, FLIGHTS, NOW, TIMEOUTS, CRASHES, DUPLICATES, HISTORY, MONITOR = range(8)
 
 Origin = tuple[int, Input, int, tuple[int, ...]]
 """Of a state: number of the one before, the input, the node, how its choices fell."""
-NOT_BEGUN = (0,)
-"""Of an operation; (1, mask of those that had ended before) is under way, (2, mask, outcome) has ended."""
 
 
 class Explorer:
@@ -147,16 +87,12 @@ class Explorer:
         ]
         self._index = {node.name: index for index, node in enumerate(self.nodes)}
         models = family.models(server_config, client_config, scope.nodes) if scope.operations else ()
-        self._checks = [check for model in models for check in checks_for(model)]
-        self._locals = _Numbers()
-        self._flights = _Numbers()
-        self._histories = _Numbers()
+        self._locals = Numbers()
+        self._flights = Numbers()
+        self._histories = Histories(scope.operations, [check for model in models for check in checks_for(model)])
+        self._monitors = Monitors(family.invariants(), self.nodes, scope.nodes)
         self._messages: list[tuple[int, int, Any]] = []  # (source, target, message)
         self._message_numbers: dict[tuple[int, int, Any], int] = {}
-        self._judged: dict[int, Verdict | None] = {}
-        self._monitors: list[list[Invariant]] = [family.invariants()]
-        self._monitor_numbers = {canonical(self._monitors[0]): 0}
-        self._monitored: dict[tuple[Any, ...], tuple[int, str, str]] = {}
 
     # --- the search --------------------------------------------------------------------------------------------------
 
@@ -168,7 +104,7 @@ class Explorer:
         except KeyboardInterrupt:
             found.cut = "interrupted"
         found.turns = sum(node.turns for node in self.nodes)
-        found.histories = len(self._judged)
+        found.histories = len(self._histories.judged)
         found.took_s = self._clock() - self._began
         return found
 
@@ -314,7 +250,7 @@ class Explorer:
         elif kind == "crash":
             crashes -= 1
         elif kind == "request":
-            history = self._begun(history, what[1] - 1)
+            history = self._histories.begun(history, what[1] - 1)
         bounds = (now, timeouts, crashes, duplicates)
         for move in node.moves(local, what, now, key):
             following, verdict = self._after(state, index, kind, move, list(flights), bounds, history)
@@ -339,8 +275,8 @@ class Explorer:
         if len(move.sends):
             flights.sort()
         for operation, outcome in move.replies:
-            history = self._ended(history, operation - 1, outcome)
-        monitor, name, problem = self._monitor(state[MONITOR], index, kind, after)
+            history = self._histories.ended(history, operation - 1, outcome)
+        monitor, name, problem = self._monitors.step(state[MONITOR], index, kind, after)
         following = (
             self._locals[after],
             self._flights[tuple(flights)],
@@ -358,101 +294,12 @@ class Explorer:
             self._messages.append((source, target, message))
         return number
 
-    # --- what clients see --------------------------------------------------------------------------------------------
-
-    def _begun(self, history: int, operation: int) -> int:
-        entries = list(self._histories.of(history))
-        ended = [entry[0] == 2 and not isinstance(entry[2], Info) for entry in entries]
-        mask = sum(1 << index for index, each in enumerate(ended) if each)
-        entries[operation] = (1, mask)
-        return self._histories[tuple(entries)]
-
-    def _ended(self, history: int, operation: int, outcome: Outcome) -> int:
-        entries = list(self._histories.of(history))
-        if entries[operation][0] == 1:
-            entries[operation] = (2, entries[operation][1], outcome)
-        return self._histories[tuple(entries)]
-
-    def _judge(self, history: int) -> Verdict | None:
-        """The verdict that fails, if one does; each history is judged once."""
-        if history not in self._judged:
-            self._judged[history] = None
-            columns = self._columns(history)
-            for check in self._checks:
-                verdict = check(columns, CHECK_S)
-                if verdict.verdict == "invalid":
-                    self._judged[history] = verdict
-        return self._judged[history]
-
-    def _columns(self, history: int) -> History:
-        """With times that say exactly which operation had ended before which began."""
-        entries = self._histories.of(history)
-        begun = [index for index, entry in enumerate(entries) if entry[0]]
-        # what had ended before an operation began had ended before all that began later, too: by the size of the mask
-        begun.sort(key=lambda index: (bin(entries[index][1]).count("1"), index))
-        at: dict[int, list[int]] = {index: [0, 0] for index in begun}
-        time_, ended = 0, 0
-        for index in begun:
-            for other in begun:
-                if entries[index][1] >> other & 1 and not ended >> other & 1:
-                    time_ += 1
-                    at[other][1] = time_
-                    ended |= 1 << other
-            time_ += 1
-            at[index][0] = time_
-        builder = HistoryBuilder()
-        for index in begun:
-            client, request = self.scope.operations[index]
-            outcome = entries[index][2] if entries[index][0] == 2 else None
-            time_ += 1
-            end = at[index][1] or time_
-            add_operation(builder, request, index, at[index][0] * TICK, end * TICK, outcome, client)
-        return builder.build()
-
-    # --- invariants --------------------------------------------------------------------------------------------------
-
-    def _monitor(self, monitor: int, index: int, kind: str, after: tuple[int, ...]) -> tuple[int, str, str]:
-        """(what the invariants remember then, name of the one that fails, why)."""
-        if index >= self.scope.nodes:
-            return monitor, "", ""
-        views = tuple(self.nodes[each].states[after[each]].view_id for each in range(self.scope.nodes))
-        if kind != "boot" and views[index] < 0:
-            return monitor, "", ""
-        key = (monitor, index, kind == "boot", views)
-        known = self._monitored.get(key)
-        if known is None:
-            known = self._monitored[key] = self._observe(monitor, index, kind, after)
-        return known
-
-    def _observe(self, monitor: int, index: int, kind: str, after: tuple[int, ...]) -> tuple[int, str, str]:
-        invariants: list[Invariant] = snapshot(self._monitors[monitor])
-        name = self.nodes[index].name
-        views = {}
-        for each in range(self.scope.nodes):
-            local = self.nodes[each].states[after[each]]
-            if local.up:
-                views[self.nodes[each].name] = local.view
-        if kind == "boot":
-            for invariant in invariants:
-                invariant.restarted(name)
-        if name in views:
-            for invariant in invariants:
-                problem = invariant.step(name, views[name], views)
-                if problem is not None:
-                    return monitor, invariant.name, problem
-        text = canonical(invariants)
-        number = self._monitor_numbers.get(text)
-        if number is None:
-            number = self._monitor_numbers[text] = len(self._monitors)
-            self._monitors.append(invariants)
-        return number, "", ""
-
     def _violation(self, move: Move, name: str, problem: str, history: int) -> Verdict | None:
         if move.error:
             return Verdict(name="no_handler_crash", verdict="invalid", reason=move.error)
         if name:
             return Verdict(name=name, verdict="invalid", reason=problem)
-        return self._judge(history) if history >= 0 and self._checks else None
+        return self._histories.judge(history) if history >= 0 and self._histories.checks else None
 
     # --- the way there -----------------------------------------------------------------------------------------------
 
@@ -500,26 +347,6 @@ class Explorer:
             at = number * TICK
             steps.append(Step(kind=kind, node=node.name, at=at, drift=now - at, draws=draws, **fields))
         return steps
-
-
-class _Numbers:
-    """Numbers for tuples, and back."""
-
-    __slots__ = ("_numbers", "_values")
-
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[Any, ...], int] = {}
-        self._values: list[tuple[Any, ...]] = []
-
-    def __getitem__(self, value: tuple[Any, ...]) -> int:
-        number = self._numbers.get(value)
-        if number is None:
-            number = self._numbers[value] = len(self._values)
-            self._values.append(value)
-        return number
-
-    def of(self, number: int) -> tuple[Any, ...]:
-        return self._values[number]
 
 
 def _path(origins: list[Origin], number: int) -> list[tuple[Input, int, tuple[int, ...]]]:
