@@ -32,7 +32,8 @@ from bench.faults.spec import (
 from bench.network import Constant
 from bench.runtime.image import PUT
 from bench.runtime.sim.disk import SimDisk
-from bench.runtime.sim.faults import RESET_DELAY, Injector
+from bench.runtime.sim.faults import Injector
+from bench.runtime.sim.firing import RESET_DELAY
 from bench.runtime.sim.world import World
 from protocols.node import Node
 from tests.toys.small import Echo, Hopeful, Ping, Put, Roster
