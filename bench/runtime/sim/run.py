@@ -16,13 +16,14 @@ from protocols.node import Fail, Info, Node, Ok, Outcome
 
 from ...checkers.verdict import Verdict
 from ...faults.nemesis import generate
-from ...faults.spec import Fault, FaultRecord, Partition
+from ...faults.spec import Fault, Partition
 from ...faults.targets import zones_of
-from ...trial import NodeCost, Trial
+from ...trial import Trial
 from ...workload.generator import Load
-from ..record import Mark, RunRecord, TraceEvent
+from ..record import RunRecord
 from .faults import Injector
 from .machine import Machine
+from .recording import record_of
 from .world import World
 
 SETTLE_LIMIT = 5_000_000_000
@@ -83,7 +84,7 @@ class Simulation:
         self._wanted: dict[int, int] = {}  # client index -> probes it still has to complete
         self._until = trial.duration
         self.figures: dict[str, float] = {}
-        self._quiet: list[tuple[int, bool]] = []
+        self.quiet: list[tuple[int, bool]] = []  # see RunRecord
 
     def run(self) -> RunRecord:
         """The whole trial."""
@@ -105,7 +106,7 @@ class Simulation:
         equal = None if world.stopped else self._converge()
         live = "" if world.stopped else self._liveness()
         self.load.abandon(world.now - start)
-        return self._record(load_end, live, equal, time.perf_counter() - began)
+        return record_of(self, load_end, live, equal, time.perf_counter() - began)
 
     # --- phases ------------------------------------------------------------------------------------------------------
 
@@ -289,7 +290,7 @@ class Simulation:
                 break
             world.run(min(limit, world.now + step))
         if not world.stopped:
-            self._quiet.append((world.now, True))
+            self.quiet.append((world.now, True))
 
     def _probe(self) -> str:
         """Every client completes some operations, each after the other, within the time granted."""
@@ -308,82 +309,9 @@ class Simulation:
             return f"{len(late)} of {len(world.clients)} clients were not served within {self.trial.liveness / 1e9:g} s"
         return ""
 
-    # --- the record --------------------------------------------------------------------------------------------------
-
-    def _record(self, load_end: int, dead: str, equal: Verdict | None, took: float) -> RunRecord:
-        world, start = self.world, self.started
-        violated = {violation.name for violation in world.violations}
-        for invariant in world.invariants:
-            measured: dict[str, float] = getattr(invariant, "figures", dict)()
-            self.figures |= {f"{invariant.name}.{name}": value for name, value in measured.items()}
-        verdicts = [_shifted_verdict(violation, start) for violation in world.violations]
-        names = [invariant.name for invariant in world.invariants]
-        verdicts += [Verdict(name=name, verdict="valid") for name in names if name not in violated]
-        crashed = "; ".join(world.handler_crashes[:3])
-        if equal is not None:
-            verdicts.append(equal)
-        verdicts.append(Verdict(name="no_handler_crash", verdict="invalid" if crashed else "valid", reason=crashed))
-        if violated:
-            verdicts.append(Verdict(name="liveness", verdict="unknown", reason="stopped at a violation"))
-        else:
-            verdicts.append(Verdict(name="liveness", verdict="invalid" if dead else "valid", reason=dead))
-        marks = [Mark(mark.at - start, mark.node, mark.name, mark.fields) for mark in world.marks]
-        links = [
-            link for machine in world.machines.values() for link in machine.links.values() if link.target is not machine
-        ]
-        links += world.common.values()
-        return RunRecord(
-            history=self.load.history(),
-            marks=marks,
-            faults=[_shifted_record(record, start) for record in self.injector.results()],
-            verdicts=verdicts,
-            offered=self.load.offered,
-            shed=self.load.shed,
-            load_end=load_end,
-            run_end=world.now - start,
-            lives=[(at - start, node, up) for at, node, up in world.lives],
-            quiet=[(at - start, granted) for at, granted in self._quiet],
-            leaders=[(mark.at, mark.node) for mark in marks if mark.name == self.family.recovery[1]],
-            messages_server=sum(link.sent for link in links if link.between_servers),
-            messages_client=sum(link.sent for link in links if not link.between_servers),
-            events=world.events,
-            trace_hash=world.trace_hash(),
-            trace=None
-            if world.trace is None
-            else [
-                TraceEvent(each.at - start, each.kind, each.node, each.peer, each.what, each.id, each.detail)
-                for each in sorted(world.trace, key=lambda each: each.at)
-            ],
-            costs={
-                machine.name: NodeCost(
-                    messages_sent=machine.sent + sum(link.sent for link in machine.links.values()),
-                    fsyncs=machine.disk.fsyncs,
-                )
-                for machine in world.servers
-            },
-            figures=self.figures,
-            took_s=took,
-        )
-
 
 def _shifted(fault: Fault, start: int) -> Fault:
     return msgspec.structs.replace(fault, at=fault.at + start)
-
-
-def _shifted_verdict(verdict: Verdict, start: int) -> Verdict:
-    return Verdict(name=verdict.name, verdict=verdict.verdict, reason=verdict.reason, at=verdict.at - start)
-
-
-def _shifted_record(record: FaultRecord, start: int) -> FaultRecord:
-    return FaultRecord(
-        kind=record.kind,
-        targets=record.targets,
-        start=record.start - start,
-        end=None if record.end is None else record.end - start,
-        detail=record.detail,
-        links=record.links,
-        damage=record.damage,
-    )
 
 
 def simulate(trial: Trial, family: Family, server_config: Any, client_config: Any) -> RunRecord:
