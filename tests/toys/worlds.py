@@ -19,6 +19,8 @@ from protocols.requests import Cas, Read, Write
 MS = 1_000_000
 FREE = ServiceTimes(message=0, byte=0.0, fsync=0, wakeup=0, fence=0)
 """Work costs nothing: what is measured is the rest."""
+SLOW = ServiceTimes(message=1 * MS, byte=0.0, fsync=10 * MS, wakeup=3 * MS, fence=20 * MS)
+"""Work takes long enough to be interrupted."""
 
 
 def world_of(
@@ -48,6 +50,11 @@ def node(world: World, name: str) -> Any:
     engine = world.machines[name].engine
     assert engine is not None, f"{name} is down"
     return engine.node
+
+
+def numbers(world: World, name: str) -> list[int]:
+    """What arrived there, in order."""
+    return [number for _, _, number in node(world, name).seen]
 
 
 def arrive(world: World, at: int, to: str, message: Any, source: str = "n1") -> None:

@@ -8,24 +8,21 @@ has caught up. So throughput, queueing and group commit follow from the service 
 from __future__ import annotations
 
 import math
-import struct
-from bisect import insort
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-import msgspec
-
 from protocols.family import Invariant
-from protocols.node import Node, Outcome
+from protocols.node import Outcome
 
 from ...network.spec import Network
 from ...trial import ServiceTimes
-from ..engine import DiskFull, Engine
+from ..engine import Engine
 from ..root import EMIT, FENCE, REPLY
 from ..sizes import size_of
 from ..world import TimerId
+from .lives import Lives
 from .machine import (
     ADMIN,
     CALL,
@@ -42,16 +39,12 @@ from .machine import (
     WORK,
     Machine,
 )
-from .wires import Wires
 
 NETWORK = Network()
 SERVICE = ServiceTimes()
 
-_encode = msgspec.msgpack.Encoder().encode
-_pack = struct.Struct("<qii").pack
 
-
-class World(Wires):
+class World(Lives):
     """Machines, links, the heap, and what is observed. Build it, ``boot`` the machines, then :meth:`run`."""
 
     def __init__(
@@ -69,124 +62,20 @@ class World(Wires):
         super().__init__(seed, network, invariants, hashing, tracing, codec)
         self.service = service
         self._wakeup, self._per_message, self._per_byte = service.wakeup, service.message, service.byte
-        self.servers: list[Machine] = []
-        self.clients: list[Machine] = []
-        self._servers: list[str] = []  # their names, sorted
-        self._bootstrap: tuple[str, ...] | None = ()
         self.rng = Random(f"{seed}/world")
         self.events = 0  # heap entries that did something: not timers that were cancelled or put off
-        self.lives: list[tuple[int, str, bool]] = []  # of servers: (when, who, booted or died)
         self.emitted: list[tuple[int, str, Any]] = []
-        self.handler_crashes: list[str] = []
         self.weighing, self.weighed = False, 0  # bytes sent between servers, while somebody wants to know
         self.fences: list[tuple[str, str]] = []
         self.on_reply = on_reply
         self.on_fence: Callable[[str], None] = lambda node: self.crash(self.machines[node])
-        self.on_crash: Callable[[Machine], None] | None = None
         self.on_promise: Callable[[Machine], None] | None = None
 
-    # --- setting up --------------------------------------------------------------------------------------------------
-
-    def add(self, name: str, make: Callable[[], Node], *, server: bool) -> Machine:
-        """A machine that will run ``make()`` afresh in each life."""
-        machine = Machine(name, len(self.machines), server, make, f"{self.seed}/machine/{name}")
-        self.machines[name] = machine
-        (self.servers if server else self.clients).append(machine)
-        if server:
-            insort(self._servers, name)
-            self._bootstrap = None
-        return machine
-
-    @property
-    def bootstrap(self) -> tuple[str, ...]:
-        """The servers' names, sorted; one tuple for all machines that boot."""
-        if self._bootstrap is None:
-            self._bootstrap = tuple(self._servers)
-        return self._bootstrap
+    # --- driving -----------------------------------------------------------------------------------------------------
 
     def at(self, time: int, call: Callable[[], None]) -> None:
         """Run ``call`` at virtual time ``time``."""
         heappush(self._heap, (time, next(self._sequence), CALL, None, call, None))
-
-    # --- lives -------------------------------------------------------------------------------------------------------
-
-    def boot(self, machine: Machine) -> None:
-        """Start a life of the machine, with what its disk holds."""
-        if machine.engine is not None or machine.down_for_good:
-            return
-        machine.incarnation += 1
-        machine.busy_until = self.now
-        machine.syncing = False
-        machine.deadlines.clear()
-        machine.armed.clear()
-        machine.inbox.clear()
-        engine = machine.engine = Engine(
-            self,
-            machine.name,
-            machine.incarnation,
-            machine.make(),
-            self.bootstrap,
-            f"{self.seed}/node/{machine.name}/{machine.incarnation}",
-            machine.disk.synced.copy(),
-            machine.disk.write,
-        )
-        if machine.is_server:
-            self.lives.append((self.now, machine.name, True))
-        engine.host = machine
-        engine.disk_full = machine.disk.full > 0
-        self.note("boot", machine.name, "", "boot", detail=f"life {machine.incarnation}")
-        torn, machine.torn = machine.torn, 0
-        for invariant in self.invariants if machine.is_server else ():
-            invariant.restarted(machine.name)
-        try:
-            engine.boot(lost=machine.disk.lost, torn=torn, corrupt=machine.disk.corrupt)
-        except Exception as error:
-            self._failed(machine, error)
-            return
-        self.after_turn(machine, WORK, "boot", None)
-        self._finish(machine, 1)
-
-    def crash(self, machine: Machine) -> None:
-        """The process dies; unsynced writes are lost, torn or reordered."""
-        if machine.engine is None:
-            return
-        machine.engine = None
-        machine.crashes += 1
-        if machine.is_server:
-            self.lives.append((self.now, machine.name, False))
-        machine.inbox.clear()
-        machine.deadlines.clear()
-        machine.armed.clear()
-        machine.syncing = machine.scheduled = False
-        machine.stall = 0
-        machine.paused = 0  # a stopped process dies as any other, and the next one runs
-        machine.torn = machine.disk.crash(machine.rng.get())
-        self.views.pop(machine.name, None)
-        self.note("crash", machine.name, "", "crash")
-        if self.on_crash is not None:
-            self.on_crash(machine)
-
-    def pause(self, machine: Machine) -> int:
-        """SIGSTOP. Returns what :meth:`resume` needs to know which life was stopped."""
-        if machine.engine is not None:
-            machine.paused += 1
-            machine.busy_until = NEVER
-        return machine.incarnation if machine.engine is not None else -1
-
-    def resume(self, machine: Machine, incarnation: int) -> None:
-        """SIGCONT, if that life is still stopped: everything that waited is one batch."""
-        if machine.incarnation != incarnation or machine.engine is None or not machine.paused:
-            return
-        machine.paused -= 1
-        if machine.paused:
-            return
-        machine.busy_until = self.now
-        if machine.engine is not None and machine.inbox:
-            self._schedule(machine)
-        if machine.engine is not None and machine.engine.unsynced and not machine.syncing:
-            self._sync(machine, self.now)
-
-    # --- driving -----------------------------------------------------------------------------------------------------
 
     def request(self, machine: Machine, operation: int, request: Any) -> None:
         """The workload asks a client machine for an operation, now."""
@@ -436,15 +325,3 @@ class World(Wires):
             self._sync(machine, self.now)
         if promise and self.on_promise is not None:
             self.on_promise(machine)
-
-    def _failed(self, machine: Machine, error: Exception) -> None:
-        """A handler raised: the node crashes; unless its disk was full, that is the protocol's fault."""
-        if not isinstance(error, DiskFull):
-            place = error.__traceback__
-            while place is not None and place.tb_next is not None:
-                place = place.tb_next
-            where = f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place is not None else "?"
-            text = f"{machine.name}: {type(error).__name__}: {error} (in {where})"
-            self.handler_crashes.append(text)
-            self.note("violation", machine.name, "", "handler crash", detail=text)
-        self.crash(machine)
