@@ -1,4 +1,7 @@
-"""The live runtime beside its floor, printed: run with ``-s``. The bars are in docs/performance.md."""
+"""The live runtime beside its floor, printed: run with ``-s``. The bars are in docs/performance.md.
+
+Short and at few clients; with ``--benchmark-enable`` as long, and at as many, as the figures there rest on.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,25 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 SECOND = 1_000_000_000
 
 
-def run(session: RaySession, **fields: Any) -> Result:
-    result, _ = run_trial(Trial(runtime="ray", **fields), session=session)
+@pytest.fixture(name="thorough")
+def fixture_thorough(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("benchmark_enable"))
+
+
+def run(session: RaySession, thorough: bool, **fields: Any) -> Result:
+    duration = 2 * SECOND if thorough else SECOND // 2
+    result, _ = run_trial(Trial(runtime="ray", duration=duration, **fields), session=session)
     assert result.verdict != "invalid", result.checks
     return result
 
 
 @pytest.mark.parametrize("clients", [1, 16, 64, 256])
-def test_raft_beside_a_bare_log(ray_session: RaySession, clients: int) -> None:
+def test_raft_beside_a_bare_log(ray_session: RaySession, thorough: bool, clients: int) -> None:
+    if clients not in (1, 64) and not thorough:
+        pytest.skip("with --benchmark-enable")
     floor = ray_session.floor(clients)
     workload = Workload(clients=clients, mix=PRESETS["write-only"])
-    raft = run(ray_session, protocol="raft", nodes=3, duration=2 * SECOND, workload=workload)
+    raft = run(ray_session, thorough, protocol="raft", nodes=3, workload=workload)
     p50 = raft.latency_s.p50
     assert p50 is not None
     bare_p50 = clients / floor.log_ops_s
@@ -41,13 +52,13 @@ def test_raft_beside_a_bare_log(ray_session: RaySession, clients: int) -> None:
 
 
 @pytest.mark.parametrize("delay_ms", [0.0, 0.3, 1.4, 2.5, 10.0, 100.0])
-def test_injected_delay(ray_session: RaySession, delay_ms: float) -> None:
+def test_injected_delay(ray_session: RaySession, thorough: bool, delay_ms: float) -> None:
     network = Network(latency=Constant(round(delay_ms * 1e6)))
     null = run(
         ray_session,
+        thorough,
         protocol="null",
         nodes=1,
-        duration=2 * SECOND,
         workload=Workload(clients=1),
         network=network,
     )
