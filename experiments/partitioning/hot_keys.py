@@ -23,7 +23,7 @@ from bench.network import Constant, Network
 from bench.run import run_trial
 from bench.trial import Result, ServiceTimes, Trial
 from bench.units import nanoseconds
-from bench.workload.generator import zipf_bounds
+from bench.workload.choosing import zipf_bounds
 from bench.workload.spec import Workload
 from protocols.partitioning.indexed import ClientConfig
 from protocols.partitioning.indexed.placing import Placing, salted

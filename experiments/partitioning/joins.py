@@ -29,7 +29,7 @@ from bench.run import run_trial
 from bench.runtime.sim.world import World
 from bench.trial import ServiceTimes, Trial
 from bench.units import nanoseconds
-from bench.workload.generator import zipf_bounds
+from bench.workload.choosing import zipf_bounds
 from bench.workload.spec import Workload
 from protocols.node import Ok, Outcome
 from protocols.partitioning.indexed import ClientConfig as TableClientConfig

@@ -25,7 +25,7 @@ from bench.run import run_trial
 from bench.runtime.record import RunRecord
 from bench.trial import Result, ServiceTimes, Trial
 from bench.units import nanoseconds
-from bench.workload.generator import zipf_bounds
+from bench.workload.choosing import zipf_bounds
 from bench.workload.spec import Workload
 
 SERVERS, KEYS = 8, 1000

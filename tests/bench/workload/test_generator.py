@@ -11,7 +11,8 @@ import pytest
 from bench.checkers.linearizability import check
 from bench.errors import UsageError
 from bench.history import FAIL, INFO, NEVER, NIL, NOTHING, OK
-from bench.workload.generator import STALE_CAS, Load, effective_mix, zipf_bounds
+from bench.workload.choosing import effective_mix, zipf_bounds
+from bench.workload.generator import STALE_CAS, Load
 from bench.workload.spec import PRESETS, Workload
 from protocols.node import Fail, Info, Ok
 from protocols.requests import Cas, Read, Write
