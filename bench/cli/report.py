@@ -59,7 +59,7 @@ def command(run: str | None, out: Path | None, markdown: bool, index: bool) -> i
         click.echo(str(render_study(StudyResult.load(folder), folder, target)))
         return 0
     from ..report import render
-    from .build import command_of
+    from .command import command_of
 
     result = load(source)
     click.echo(str(render(result, target, again=command_of)))

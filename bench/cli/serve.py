@@ -29,7 +29,7 @@ def command(folder: Path | None, port: int) -> int:
     from ..report.index import is_run
     from ..report.serving import Server, Site
     from . import store
-    from .build import command_of
+    from .command import command_of
     from .report import load
 
     root = store.RUNS if folder is None else folder

@@ -14,7 +14,7 @@ from ..history.history import NEVER
 from ..run import run_trial
 from ..runtime.record import RunRecord
 from ..trial import Result
-from .build import command_of
+from .command import command_of
 
 COLUMNS = 7
 """Nodes that fit side by side in a terminal."""

@@ -2,7 +2,8 @@ import shlex
 
 import pytest
 
-from bench.cli.build import RunOptions, build_trial, command_of, duration_of, parse_mix, same_trial
+from bench.cli.build import RunOptions, build_trial, duration_of, parse_mix
+from bench.cli.command import command_of, same_trial
 from bench.cli.run import command as run_command
 from bench.errors import UsageError
 from bench.faults.spec import Crash, Nemesis

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cli.build import RunOptions, build_trial, command_of, same_trial
+from bench.cli.build import RunOptions, build_trial
+from bench.cli.command import command_of, same_trial
 from bench.errors import UsageError
 from bench.faults.targets import zones_of
 from bench.network.presets import ABOUT, EC2_2013, MS, NETWORKS, network, regions

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.cli.build import command_of
+from bench.cli.command import command_of
 from bench.report import render
 from bench.sweep import RunFolder
 from bench.trial import Result

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.cli.build import command_of
+from bench.cli.command import command_of
 from bench.cli.report import load
 from bench.errors import UsageError
 from bench.report import index

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.cli.build import RunOptions, build_trial, command_of
+from bench.cli.build import RunOptions, build_trial
+from bench.cli.command import command_of
 from bench.errors import HarnessError, UsageError
 from bench.faults.spec import Crash, PowerLoss
 from bench.run import run_trial
