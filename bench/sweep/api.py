@@ -29,8 +29,9 @@ from ..stats.looks import Precision
 from ..trial import Trial
 from .conclusions import concluded
 from .grid import Build, Cell, Point, axis_title, calibrated, expand, override, show, template
+from .preparing import check_cells, estimate_s, script_name
 from .result import Conclusion, Options, SweepResult, Threshold, check_metric
-from .runner import Runner, check_cells, estimate_s, script_name, stop_on_sigterm
+from .runner import Runner, stop_on_sigterm
 from .store import Description, RunFolder
 from .worker import ENTRY
 

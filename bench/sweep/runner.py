@@ -6,14 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
 from ..assess import failed
-from ..errors import HarnessError, UsageError
-from ..provenance import ROOT, code_version, provenance
+from ..errors import UsageError
+from ..provenance import code_version, provenance
 from ..stats.knee import Saturation
 from ..stats.looks import Precision
 from ..trial import Result, Trial
@@ -21,6 +19,7 @@ from . import lanes, live
 from .grid import Cell, Point, same
 from .plan import Fixed, Plan, Saturating, UntilNarrow
 from .pools import Pool, choose
+from .preparing import default_folder, estimate_live_s
 from .progress import Board, Progress, make_progress
 from .result import Options, SweepResult
 from .store import Description, Row, RunFolder, alone
@@ -30,18 +29,8 @@ FIRST_LOOK_S = 6.0
 """The first look stops here: something to read at once, not a phase to wait for."""
 LIVE_SHARE = 0.75
 """Of a budget: no live trial starts after it, so that something is left for the simulation, which gives the answer."""
-LIVE_OVERHEAD_S = 1.0
-"""A live trial beyond its load: settling, healing, the liveness phase and the checks."""
-GOLDEN = 0.6180339887
-ESTIMATE_S = 3.0
-"""An estimate may take so long, and a trial."""
 AHEAD = 2
 """Trials handed to the pool a worker: one running, one waiting."""
-
-
-def estimate_live_s(trial: Trial) -> float:
-    """Wall time of a live trial before one has been seen."""
-    return trial.duration / 1e9 + LIVE_OVERHEAD_S
 
 
 class Runner:
@@ -405,56 +394,3 @@ def stop_on_sigterm() -> None:
     """Treat SIGTERM as Ctrl-C. To be called again after Ray has started: it puts in a handler of its own."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-def default_folder(name: str) -> Path:
-    """``runs/NAME-DATE-TIME`` in the current folder."""
-    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-
-
-def script_name(path: Path) -> str:
-    """A script's path inside the project, or its file name."""
-    try:
-        return path.resolve().relative_to(ROOT).as_posix()
-    except ValueError:
-        return path.name
-
-
-def check_cells(cells: Sequence[Cell], entry: str) -> None:
-    """Raise :class:`UsageError` for the first cell that is the trial of another, or whose parameters cannot be."""
-    seen: dict[str, Cell] = {}
-    for cell in cells:
-        other = seen.setdefault(cell.template.key(""), cell)
-        if other is not cell:
-            raise UsageError(
-                f"cells {other.label} and {cell.label} run the same trial: one of the axes changes nothing"
-            )
-    if entry != ENTRY:
-        return  # a stand-in knows nothing of protocols
-    from .. import run
-
-    for cell in cells:
-        try:
-            run.prepare(cell.template)
-        except UsageError as error:
-            raise UsageError(f"cell {cell.label}: {error}") from None
-        except HarnessError:
-            continue
-
-
-def estimate_s(cells: Sequence[Cell], seeds: int, live_trials: int, workers: int, entry: str) -> tuple[float, float]:
-    """(simulated, live) seconds a sweep will take: one seed of some cells all over the grid is run and timed."""
-    simulated = 0.0
-    if seeds and cells:
-        run_one(cells[0].trial("sim", 1), entry)  # the first also imports what all need
-        took: list[float] = []
-        began = time.perf_counter()
-        places = sorted(range(len(cells)), key=lambda place: place * GOLDEN % 1.0)  # evenly spread, however many
-        for place in places:
-            started = time.perf_counter()
-            run_one(cells[place].trial("sim", 1), entry)
-            took.append(time.perf_counter() - started)
-            if time.perf_counter() - began > ESTIMATE_S:
-                break
-        simulated = sum(took) / len(took) * seeds * len(cells) / workers
-    return simulated, live_trials * sum(estimate_live_s(cell.template) for cell in cells)

@@ -14,8 +14,8 @@ from types import ModuleType
 from ..errors import UsageError, unknown_name
 from ..provenance import ROOT
 from .api import Sweep, execute, process_start
+from .preparing import script_name
 from .result import Options
-from .runner import script_name
 
 
 @dataclass(frozen=True)

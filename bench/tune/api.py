@@ -13,7 +13,8 @@ import msgspec
 from ..errors import EXIT_HARNESS, EXIT_THRESHOLD, EXIT_VALID, EXIT_VIOLATION, UsageError, worst_exit
 from ..provenance import provenance
 from ..sweep.grid import override
-from ..sweep.runner import default_folder, stop_on_sigterm
+from ..sweep.preparing import default_folder
+from ..sweep.runner import stop_on_sigterm
 from ..sweep.store import alone
 from ..trial import Result
 from . import advice, search

@@ -12,7 +12,7 @@ import click
 from ..cli.options import SectionedCommand
 from ..cli.tune import tune_options
 from ..errors import UsageError
-from ..sweep.runner import script_name
+from ..sweep.preparing import script_name
 from .api import TuneOptions, execute
 from .study import Study
 

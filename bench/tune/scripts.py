@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
-from ..sweep.runner import script_name
+from ..sweep.preparing import script_name
 from ..sweep.scripts import Script, declared
 from ..sweep.scripts import discover as discover_scripts
 from ..sweep.scripts import find as find_script
