@@ -62,7 +62,7 @@ def test_a_month_of_akka_is_quicker_and_more_often_wrong_than_one_of_cassandra()
 
 @pytest.mark.slow
 def test_in_small_the_study_finds_a_shorter_margin_than_cassandras(tmp_path: Path) -> None:
-    small = replace(load(HEARTBEATS), looks=(2, 6), candidates=16, confirm=20, finalists=3)
+    small = replace(load(HEARTBEATS), looks=(2, 4), candidates=8, confirm=10, finalists=2)
     found, _ = tune(small, TuneOptions(out=tmp_path, jobs=1, plain=True))
     assert isinstance(found, StudyResult) and found.recommended is not None
     best = next(each for each in found.finalists if each.name == found.recommended)
