@@ -30,7 +30,7 @@ class _Help(RawDescriptionHelpFormatter, ArgumentDefaultsHelpFormatter):
     """The script's own words as they stand, and after each option what it is if it is not given."""
 
     def _get_help_string(self, action: Action) -> str | None:
-        plain = action.default in (None, False)  # a flag, or nothing
+        plain = action.default is None or action.default is False  # nothing, or a flag; 0 is a default like any other
         return action.help if plain else super()._get_help_string(action)
 
 

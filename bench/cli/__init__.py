@@ -39,7 +39,7 @@ Examples:
   bench run raft --runtime ray --clients 16        real processes on this machine
   bench run raft --fault "crash leader at 1s for 500ms"
   bench run raft --mutant vote-not-persisted       break it, and see it caught
-  bench sweep election_timeout pre_vote=true       an experiment over a grid
+  bench sweep election_timeout nodes=5             an experiment over a grid
 
 \b
 Exit codes: 0 valid, 1 violation, 2 wrong input, 3 unknown or void,

@@ -29,11 +29,23 @@ Examples:
 @click.argument("script", required=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=V1,V2]...")
 @option("Size", "--seeds", type=int, help="Simulated trials a cell.  [default: the script's]")
-@option("Size", "--precision", type=NUMBER, metavar="SHARE", help="Seeds until intervals are within +- this share.")
+@option(
+    "Size",
+    "--precision",
+    type=NUMBER,
+    metavar="SHARE",
+    help="Seeds until intervals are within +- this share.  [default: the script's]",
+)
 @option("Size", "--live", type=int, help="Live trials a cell.  [default: the script's]")
 @option("Size", "--no-live", is_flag=True, help="Simulation only.")
-@option("Size", "--budget", type=NUMBER, metavar="SECONDS", help="In total; more seeds until it is spent.")
-@option("Size", "--runtime", type=click.Choice(["sim", "ray"]), help="Only that world.")
+@option(
+    "Size",
+    "--budget",
+    type=NUMBER,
+    metavar="SECONDS",
+    help="In total; more seeds until it is spent.  [default: the script's]",
+)
+@option("Size", "--runtime", type=click.Choice(["sim", "ray"]), help="Only that world.  [default: both]")
 @option("Where", "--jobs", type=int, help="Simulated trials at once.  [default: every core]")
 @option(
     "Size",
@@ -41,8 +53,18 @@ Examples:
     metavar="default|calibrated",
     help="Simulated service times: the same anywhere, or from this machine's floor.  [default: the script's]",
 )
-@option("Where", "--address", metavar="HOST:PORT", help="Of a running Ray cluster.")
-@option("Where", "--out", type=click.Path(path_type=Path), help="Folder of the run; one with trials is resumed.")
+@option(
+    "Where",
+    "--address",
+    metavar="HOST:PORT",
+    help="Of a running Ray cluster, or auto.  [default: this machine alone]",
+)
+@option(
+    "Where",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run; one with trials is resumed.  [default: a new one in runs/]",
+)
 @option("Output", "--baseline", metavar="RUN", help="Compare with an earlier run; exit code 4 for a regression.")
 @option("Output", "--force", is_flag=True, help="Compare with a baseline of another machine, too.")
 @option("Output", "--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")

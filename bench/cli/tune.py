@@ -34,13 +34,27 @@ _OPTIONS = (
     option("Size", "--candidates", type=int, help="Candidates to try.  [default: the study's]"),
     option("Size", "--confirm", type=int, help="Fresh seeds for the best and the defaults.  [default: the study's]"),
     option(
-        "Size", "--live", type=int, default=0, help="Live trials for each of the best and the defaults, at the end."
+        "Size",
+        "--live",
+        type=int,
+        default=0,
+        help="Live trials for each of the best and the defaults, at the end.  [default: 0]",
     ),
     option("Search", "--sampler", metavar="tpe|nsga2|random", help="Who proposes candidates.  [default: the study's]"),
     option("Search", "--seed", type=int, help="Of the search.  [default: the study's]"),
     option("Where", "--jobs", type=int, help="Trials at once.  [default: every core]"),
-    option("Where", "--address", metavar="HOST:PORT", help="Of a running Ray cluster."),
-    option("Where", "--out", type=click.Path(path_type=Path), help="Folder of the study; a begun one is resumed."),
+    option(
+        "Where",
+        "--address",
+        metavar="HOST:PORT",
+        help="Of a running Ray cluster, or auto.  [default: this machine alone]",
+    ),
+    option(
+        "Where",
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Folder of the study; a begun one is resumed.  [default: a new one in runs/]",
+    ),
     option("Output", "--dry-run", is_flag=True, help="Print what would be tried, run nothing."),
     option("Output", "--plain", is_flag=True, help="Plain lines instead of one that changes in place."),
 )

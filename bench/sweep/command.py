@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     """Options from the arguments of a script. ``--help`` and malformed arguments end the process."""
     found: list[Options] = []
+    narrow = "none, --seeds holds" if sweep.precision is None else f"{sweep.precision.width:g}"
+    limit = "none" if sweep.budget_s is None else f"{sweep.budget_s:g}"
 
     @click.command(
         help=f"{sweep.question}\n\nAXIS=VALUE,VALUE replaces the values of an axis: {', '.join(sweep.grid)}.",
@@ -25,16 +27,28 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     )
     @click.argument("overrides", nargs=-1, metavar="[AXIS=VALUE,VALUE]...")
     @click.option("--seeds", type=int, help=f"Simulated trials a cell. [default: {sweep.seeds}]")
-    @click.option("--precision", type=float, help="Seeds until each interval is within +- this share of its median.")
+    @click.option(
+        "--precision",
+        type=float,
+        help=f"Seeds until each interval is within +- this share of its median. [default: {narrow}]",
+    )
     @click.option("--live", type=int, help=f"Live trials a cell. [default: {sweep.live}]")
     @click.option("--no-live", is_flag=True, help="Simulation only.")
-    @click.option("--budget", type=float, help="Seconds in total; more seeds until it is spent.")
-    @click.option("--runtime", type=click.Choice(["sim", "ray"]), help="Only that world.")
+    @click.option("--budget", type=float, help=f"Seconds in total; more seeds until it is spent. [default: {limit}]")
+    @click.option("--runtime", type=click.Choice(["sim", "ray"]), help="Only that world. [default: both]")
     @click.option("--jobs", type=int, help="Simulated trials at once. [default: every core]")
     @click.option("--service", help=f"Service times of simulations: default or calibrated. [default: {sweep.service}]")
-    @click.option("--address", help="HOST:PORT of a running Ray cluster, or auto.")
-    @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; one that holds trials is resumed.")
-    @click.option("--baseline", type=click.Path(path_type=Path), help="Earlier run to compare with; exit code 4.")
+    @click.option("--address", help="HOST:PORT of a running Ray cluster, or auto. [default: this machine alone]")
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Folder of the run; one that holds trials is resumed. [default: a new one in runs/]",
+    )
+    @click.option(
+        "--baseline",
+        type=click.Path(path_type=Path),
+        help="Earlier run to compare with; exit code 4. [default: none]",
+    )
     @click.option("--force", is_flag=True, help="Compare with a baseline of another machine, too.")
     @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated time, run nothing.")
     @click.option("--plain", is_flag=True, help="Plain lines instead of a live table.")

@@ -28,7 +28,7 @@ def main(study: Study, argv: Sequence[str] | None = None) -> int:
 
     help_text = f"{study.question}\n\nKEY=VALUE changes a setting: {', '.join(study.settings)}."
 
-    @click.command(cls=SectionedCommand, help=help_text)
+    @click.command(cls=SectionedCommand, help=help_text, context_settings={"help_option_names": ["-h", "--help"]})
     @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
     @tune_options
     def command(settings: tuple[str, ...], **given: Any) -> int:

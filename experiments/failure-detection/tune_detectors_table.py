@@ -160,7 +160,9 @@ def main() -> int:
     parser.add_argument(
         "--months", type=integer(1), default=100, help="of each row; three times as many for the group's"
     )
-    parser.add_argument("--network", choices=list(NETWORKS), action="append", help="only this one (may be repeated)")
+    parser.add_argument(
+        "--network", choices=list(NETWORKS), action="append", help="only this one; repeatable (default: all)"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for figure and tables")
     parser.add_argument("--draw", action="store_true", help="measure nothing: draw what was measured before")
     options = parser.parse_args()

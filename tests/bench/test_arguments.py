@@ -71,9 +71,10 @@ def test_every_option_of_every_script_is_explained(path: Path) -> None:
 def test_help_shows_what_an_option_is_if_it_is_not_given(capsys: pytest.CaptureFixture[str]) -> None:
     parser = script("About.\n\n    python this.py")
     parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell")
+    parser.add_argument("--live", type=integer(0), default=0, help="live trials")
     parser.add_argument("--draw", action="store_true", help="only draw")
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(["--help"])
     said = capsys.readouterr().out
     assert ended.value.code == 0 and "    python this.py" in said
-    assert "trials of a cell (default: 3)" in said and "only draw\n" in said
+    assert "trials of a cell (default: 3)" in said and "live trials (default: 0)" in said and "only draw\n" in said

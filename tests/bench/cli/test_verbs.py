@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,14 @@ class TestHelp:
         assert done.exit_code == 0
         assert f"bench {verb}" in done.stdout.partition("Examples:")[2]
         assert VERBS[verb][1] in bench("--help").stdout
+
+    def test_its_examples_of_sweeps_have_axes_that_are(self, bench):
+        lines = [line.strip() for line in bench("--help").stdout.splitlines()]
+        examples = [re.split("  +", line)[0].split()[1:] for line in lines if line.startswith("bench sweep ")]
+        assert examples
+        for words in examples:
+            done = bench(*words, "--dry-run")
+            assert done.exit_code == 0, done.stderr
 
     def test_an_unknown_verb(self, bench):
         done = bench("rnu")
