@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -123,6 +124,13 @@ def _sentence(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
     message = message[:1].lower() + message[1:]
     if isinstance(error, click.UsageError) and error.ctx is not None:
+        # Sweeps and studies take KEY=VALUE as it stands, so it is tried on the verbs that want an option before it.
+        stray = re.search(r"unexpected extra argument \((\w+)=(\S+)\)$", message)
+        known = [name for each in error.ctx.command.params for name in each.opts]
+        if stray and (name := f"--{stray[1].replace('_', '-')}") in known:
+            message += f": did you mean {name} {stray[2]}?"
+        elif stray and "--param" in known:
+            message += f": did you mean --param {stray[1]}={stray[2]}?"
         message += f" (see '{error.ctx.command_path} --help')"
     return message
 

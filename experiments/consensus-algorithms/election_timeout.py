@@ -169,11 +169,11 @@ def _told(choices: Sequence[Choice]) -> list[str]:
 
 
 def _headline(choices: Sequence[Choice]) -> str:
-    """The whole answer, if one timeout is it, or if there is none."""
+    """The whole answer, if one timeout is it, or if there is none; of a single setting its own line says it."""
     chosen = {choice.timeout for choice in choices}
     if chosen == {None}:
         return "These trials cannot tell which election timeout is best."
-    if len(chosen) == 1:
+    if len(chosen) == 1 and len(choices) > 1:
         return f"Choose an election timeout of {_name(choices[0].timeout)}, at every round trip and cluster size tried."
     return ""
 

@@ -4,7 +4,7 @@ One replica of a thousand is told something; the protocol runs in the simulator,
 tells it any more. Beside it stand the table of Demers et al. (1987) and the differential equations. A table, not a
 sweep of trials: an epidemic has one operation.
 
-    python experiments/failure-detection/gossip_fanout.py [--runs 30] [--members 1000]
+    python experiments/failure-detection/gossip_fanout.py [--runs 30] [--members 1000] [--out results/gossip-fanout]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Several serf agents (Debian's package ``serf``) run on loopback with their defau
 killed (SIGKILL), and every other agent's log says when it declares it failed. Our SWIM runs the same schedule in the
 simulator. Where serf is not installed the script says so and runs the rest.
 
-    python experiments/failure-detection/serf_peer.py [--agents 8] [--kills 4]
+    python experiments/failure-detection/serf_peer.py [--agents 8] [--kills 4] [--out results/serf-peer]
 """
 
 from __future__ import annotations
@@ -140,6 +140,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=integer(1), default=10, help="simulated trials of ours")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for figure and table")
     options = parser.parse_args()
+    if options.kills > options.agents - 1:  # whoever is left declares the last one
+        parser.error(
+            f"argument --kills: {options.kills} is out of range: at most {options.agents - 1}, --agents less one"
+        )
     groups = {"our SWIM, simulated": ours(options.agents, options.kills, options.seeds)}
     if shutil.which("serf"):
         groups["serf, live"] = serf(options.agents, options.kills)

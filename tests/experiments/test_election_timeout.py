@@ -73,6 +73,12 @@ def test_reversed_data_reverse_the_advice() -> None:
     assert "the next best took 2." in forward.text
 
 
+def test_of_one_setting_nothing_is_said_of_every_setting() -> None:
+    df = trials(FORWARD)
+    text = experiment.advise(df[(df["nodes"] == 3) & (df["rtt_s"] == 0.001)]).text
+    assert text.startswith("Round trip 1 ms, 3 nodes: choose 50-100 ms.") and "every" not in text
+
+
 def test_cells_that_cannot_be_told_apart_are_not_chosen_between() -> None:
     advice = experiment.advise(trials({SHORT: 0.2, MIDDLE: 0.2, LONG: 0.7}))
     assert {choice.timeout for choice in advice.choices} == {None}

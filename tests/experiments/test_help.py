@@ -59,3 +59,11 @@ def test_help_explains_every_option(
     valued = {name: words for name, words in found.items() if " " in name and not name.startswith("-h,")}
     untold = [name for name, words in valued.items() if "default: " not in words]
     assert not untold, "options that take a value and do not say what it is if they are not given"
+
+
+def test_serf_needs_somebody_left_to_declare_the_last_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr("sys.argv", ["serf_peer.py", "--agents", "3", "--kills", "3"])
+        runpy.run_path("experiments/failure-detection/serf_peer.py", run_name="__main__")
+    assert ended.value.code == 2
+    assert "argument --kills: 3 is out of range: at most 2, --agents less one" in capsys.readouterr().err

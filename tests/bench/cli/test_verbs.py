@@ -48,6 +48,16 @@ class TestHelp:
             done = bench(*words, "--dry-run")
             assert done.exit_code == 0, done.stderr
 
+    @pytest.mark.parametrize(
+        ("stray", "meant"),
+        [("seeds=9", "--param seeds=9"), ("client_latency=normal(2ms,1)", "--client-latency normal(2ms,1)")],
+    )
+    def test_a_parameter_without_its_option_is_told_how_it_is_given(self, bench, stray, meant):
+        done = bench("run", "swim", stray)
+        assert done.exit_code == 2
+        assert f"({stray}): did you mean {meant}? (see '" in done.stderr
+        assert "did you mean" not in bench("run", "swim", "raft").stderr
+
     def test_an_unknown_verb(self, bench):
         done = bench("rnu")
         assert done.exit_code == 2
