@@ -14,6 +14,10 @@ what was synced, so the checkpoint is the state after a prefix of turns::
 
 A crash leaves one of these lines, each of which is the same state: the checkpoint, then whatever in ``wal.old`` is
 later, then ``wal``.
+
+Where a file turns out to be damaged, what cannot be believed is cut off, and with it goes the proof that anything was
+there. So a note of the damage comes first, and stays until the life that was told of it has made something durable: its
+first turn, in which it can write down what follows from that. A life that dies earlier leaves the note to the next one.
 """
 
 from __future__ import annotations
@@ -36,6 +40,8 @@ from .records import HEADER, Recovered, SyncFailed, Typed, Types, damaged, encod
 WAL, OLD, CHECKPOINT, FRESH = "wal", "wal.old", "checkpoint", "checkpoint.new-"
 SUSPECT = "suspect"
 """Left behind by a failed sync. It need not survive the machine: with it goes the page cache that misled us."""
+DAMAGED = "damaged"
+"""The note of damage, empty: a folder that has it has lost records that were durable, whatever its files look like."""
 END = 0x51425745
 """Magic number of a checkpoint's last frame, whose length counts the records before it."""
 LEAST = 16 * 2**20
@@ -112,6 +118,12 @@ def _rewrite(folder: Path) -> None:
     (folder / SUSPECT).unlink()
 
 
+def _note_damage(folder: Path) -> None:
+    """Before anything is cut off: who dies in the midst of it must not leave files that look sound."""
+    (folder / DAMAGED).touch()
+    sync_folder(folder)
+
+
 def _cut(path: Path, length: int) -> None:
     with path.open("r+b") as file:
         file.truncate(length)
@@ -122,7 +134,8 @@ def recover(folder: Path, node: type[Node]) -> tuple[Recovered, int, bool]:
     """What a node's files hold, after a crash at any moment; the damaged rest is cut off.
 
     Returns:
-        what was found (``end``: of ``wal``); the bytes of all files; whether a log is set aside and in no checkpoint.
+        what was found (``end``: of ``wal``; ``corrupt`` also where an earlier life found it, and died before it had
+        made anything durable); the bytes of all files; whether a log is set aside and in no checkpoint.
 
     Raises:
         OSError: a file cannot be read, cut or synced.
@@ -138,21 +151,23 @@ def recover(folder: Path, node: type[Node]) -> tuple[Recovered, int, bool]:
     if whole:
         found = read_checkpoint(whole, image, typed)
         if found is None:  # it was synced before it got its name; without it, what follows means nothing
-            for path in (folder / CHECKPOINT, old, log):
+            _note_damage(folder)
+            for path in (log, old):
                 path.unlink(missing_ok=True)
+            sync_folder(folder)
+            (folder / CHECKPOINT).unlink()  # last: as long as it is there, nobody takes the others for all there was
             sync_folder(folder)
             return Recovered(Image(), 0, 0, 1, 0), 0, False
         records, last = found
-    torn = corrupt = aside = 0
+    torn = aside = 0
     data, later = _read(old), _read(log)
     if data:
         passed = replay(data, image, typed, last, skip=True)
-        if passed.end < len(data):  # it had been synced to its end before the next one began
-            corrupt = int(damaged(data, passed.end) or damaged(later, 0))
-            torn = 1 - corrupt
-            _cut(old, passed.end)
+        if passed.end < len(data):  # it had been synced to its end before it was set aside, so this is no torn end
+            _note_damage(folder)
             if log.exists():
-                _cut(log, 0)
+                _cut(log, 0)  # first: without the end of the old log, it would be taken for what came next
+            _cut(old, passed.end)
             later = b""
         if passed.records:
             records, last, aside = records + passed.records, passed.last, passed.end
@@ -160,9 +175,12 @@ def recover(folder: Path, node: type[Node]) -> tuple[Recovered, int, bool]:
             old.unlink()
     rest = replay(later, image, typed, last)
     if rest.end < len(later):
-        bad = damaged(later, rest.end)
-        corrupt, torn = corrupt or int(bad), torn or int(not bad)
+        if damaged(later, rest.end):
+            _note_damage(folder)
+        else:
+            torn = 1
         _cut(log, rest.end)
+    corrupt = int((folder / DAMAGED).exists())
     size = len(whole) + aside + rest.end
     # The last life may have died between a write and its sync; the page cache kept what the disk may not have. This
     # life will act on what was read here, so it has to be on disk first.

@@ -34,7 +34,7 @@ class Recovered(NamedTuple):
     image: keys and logs; those of children still encoded (see :func:`thaw`).
     records: intact ones.
     torn: 1 if bytes of an unfinished record were cut off at the end.
-    corrupt: damaged records that intact ones followed; they and all that followed were cut off.
+    corrupt: 1 if records that had been durable were damaged; they and all that followed were cut off.
     end: length in bytes of the intact part.
     """
 

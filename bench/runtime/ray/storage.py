@@ -67,6 +67,7 @@ class Wal:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._compaction: checkpoint.Compaction | None = None
+        self._damaged = False  # a note of it has to go
 
     def recover(self, node: type[Node]) -> Recovered:
         """What earlier lives left; the damaged rest is cut off. The image must go on to show what is written.
@@ -76,6 +77,7 @@ class Wal:
         """
         found, size, unfinished = checkpoint.recover(self.path.parent, node)
         self._compaction = checkpoint.Compaction(self.path.parent, self.life, found.image, size, unfinished)
+        self._damaged = found.corrupt > 0
         return found
 
     def write(self, turn: int, writes: list[Write]) -> None:
@@ -218,6 +220,10 @@ class Wal:
         while view:
             view = view[os.write(self._fd, view) :]
         os.fdatasync(self._fd)
+        if self._damaged:  # the node's first turn is durable, and what it concludes from the damage with it
+            self._damaged = False
+            with suppress(OSError):  # then the next life is told once more
+                (self.path.parent / checkpoint.DAMAGED).unlink()
 
 
 def append_note(fd: int, notes: Iterable[bytes]) -> None:
