@@ -183,6 +183,7 @@ def _studies() -> None:
 
 
 def _runs() -> None:
+    from ..report.index import STUDY, SWEEP
     from .store import RESULT, RUNS, load
 
     rows = []
@@ -191,6 +192,11 @@ def _runs() -> None:
         if result is not None:
             rows.append((path.parent.name, f"{result.runtime}, {result.nodes} nodes, {result.verdict}"))
     _table(f"Latest runs in {RUNS}/ (bench replay NAME, bench report NAME)", rows)
+    grids = [(path, what) for file, what in ((SWEEP, "sweep"), (STUDY, "study")) for path in RUNS.glob(f"*/{file}")]
+    latest = sorted(grids, key=lambda each: each[0].stat().st_mtime)[-20:]
+    _table(
+        f"Latest sweeps and studies in {RUNS}/ (bench report NAME)", [(path.parent.name, what) for path, what in latest]
+    )
 
 
 TOPICS: dict[str, Callable[[], None]] = {

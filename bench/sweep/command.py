@@ -69,6 +69,8 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
         dry_run: bool,
         plain: bool,
     ) -> None:
+        if no_live and live:
+            raise click.UsageError("give --live or --no-live, not both")
         found.append(
             Options(
                 seeds=seeds,

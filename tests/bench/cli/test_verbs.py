@@ -123,6 +123,11 @@ class TestList:
         assert "none" in bench("list", "runs").stdout
         folder = keep()
         assert folder.name in bench("list", "runs").stdout
+        for name, file in (("distance-1", "sweep.json"), ("election-1", "study.json")):
+            (store.RUNS / name).mkdir()
+            (store.RUNS / name / file).write_text("{}")
+        shown = bench("list", "runs").stdout
+        assert re.search(r"distance-1 +sweep\n", shown) and re.search(r"election-1 +study\n", shown)
 
     def test_something_else(self, bench):
         done = bench("list", "fautls")

@@ -281,6 +281,7 @@ def test_dry_run_prints_the_cells_and_runs_nothing_into_the_folder(
         (["nodes=0"], "nodes 0 is out of range"),
         (["--sedes", "3"], "No such option"),
         (["--address", "127.0.0.1:1"], "no cluster answers at 127.0.0.1:1"),
+        (["--live", "2", "--no-live"], "give --live or --no-live, not both"),
         (["--precision", "0"], "precision 0 is out of range"),
         (["--precision", "0.1", "--seeds", "3"], "give either seeds or a precision"),
     ],
