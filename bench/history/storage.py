@@ -6,14 +6,15 @@ whatever follows it, and turns it into Parquet when the run ends. One file inste
 there is nothing to collect, count or clean up, and "how far did it get" is its length.
 
 Batches are handed to the operating system, not synced: a killed process loses none of them; only a machine that loses
-power does.
+power does. Both files carry checksums of the rows, because a page that never reached the disk, or a byte that changed
+there, would else be judged as what a system did.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -21,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+import xxhash
 
 from ..errors import HarnessError, UsageError
 from .history import CLOCK_COLUMNS, COLUMNS, NEVER, History, HistoryBuilder
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT = b"quorumbench-history"
 VERSION = b"1"
+DIGEST = b"digest"
+"""Metadata, of a Parquet file or of a batch of a stream: a checksum of its rows. Files of before have none."""
 UNFINISHED = ".unfinished"
 """Appended to the path while a run goes; what a crashed run leaves, and :func:`read_history` reads too."""
 _TYPES = {"q": "int64", "i": "int32", "b": "int8"}
@@ -47,6 +51,8 @@ def write_history(history: History, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(list(history.columns().values()), schema=_schema(clocks=history.clock is not None))
+    digest = _digest(column.to_numpy() for column in table.columns)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), DIGEST: digest})
     temporary = _temporary(target)
     try:
         pq.write_table(table, temporary, compression="zstd")
@@ -61,7 +67,7 @@ def read_history(path: str | os.PathLike[str]) -> History:
     Of an unfinished one, every batch that was stored whole.
 
     Raises:
-        UsageError: the file is missing, truncated, or not a history.
+        UsageError: the file is missing, truncated, damaged, or not a history.
     """
     source = Path(path)
     if not source.is_file():
@@ -84,6 +90,8 @@ def read_history(path: str | os.PathLike[str]) -> History:
         raise UsageError(f"history {source} is damaged: some of its cells are empty")
     names = COLUMNS | CLOCK_COLUMNS if clocks else COLUMNS
     columns = {name: np.array(table.column(name).to_numpy()) for name in names}
+    if DIGEST in found and found[DIGEST] != _digest(columns.values()):
+        raise UsageError(f"history {source} is damaged: its rows are not those that were written")
     invoked = columns["invoked"]
     if np.any(invoked[1:] < invoked[:-1]):  # streamed in the order of completion
         order = np.argsort(invoked, kind="stable")
@@ -281,9 +289,18 @@ class HistoryWriter:
         types = [str(field.type) for field in schema]
         columns = zip(rows.columns.values(), types, strict=True)
         arrays = [pa.array(np.frombuffer(column, dtype=kind)) for column, kind in columns]
-        self._stream.write_batch(pa.record_batch(arrays, schema=schema))
+        digest = {DIGEST: _digest(rows.columns.values())}
+        self._stream.write_batch(pa.record_batch(arrays, schema=schema), custom_metadata=digest)
         self._file.flush()
         self._written += len(rows)
+
+
+def _digest(columns: Iterable[Any]) -> bytes:
+    """Of rows, a column after the other; anything whose memory can be looked at."""
+    found = xxhash.xxh3_128()
+    for column in columns:
+        found.update(np.ascontiguousarray(column).data)
+    return found.hexdigest().encode()
 
 
 def _temporary(target: Path) -> Path:
@@ -320,6 +337,13 @@ def _read_stream(source: Path) -> Any:
         stream = pa.ipc.open_stream(source.read_bytes())
     except (pa.ArrowInvalid, OSError) as error:
         raise UsageError(f"{source} is not a history: nothing in it can be read") from error
-    with suppress(pa.ArrowInvalid, OSError):  # cut in the middle of a batch: what was stored before it stands
-        batches.extend(stream)
+    # Cut in the middle of a batch, or damaged there: what was stored before it stands, and what comes after has a gap.
+    with suppress(pa.ArrowException, OSError, StopIteration):
+        while True:
+            batch, metadata = stream.read_next_batch_with_custom_metadata()
+            batch.validate(full=True)
+            digest = None if metadata is None else metadata.get(DIGEST)
+            if digest is not None and digest != _digest(column.to_numpy() for column in batch.columns):
+                break
+            batches.append(batch)
     return pa.Table.from_batches(batches, schema=stream.schema)

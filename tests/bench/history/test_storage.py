@@ -191,6 +191,53 @@ def test_a_stream_cut_anywhere_gives_its_whole_batches(tmp_path: Path) -> None:
         assert len(read_history(path)) == sum(size <= length for size in sizes[1:])
 
 
+def test_a_changed_byte_is_damage_and_never_another_history(tmp_path: Path) -> None:
+    """Else a disk's error, or a page that a loss of power left empty, would be judged as what a system did."""
+    path = tmp_path / "h.parquet"
+    history = simulated(Random(1), 200)
+    write_history(history, path)
+    whole = path.read_bytes()
+    rng = Random(5)
+    noticed = 0
+    for _ in range(400):
+        data = bytearray(whole)
+        start = rng.randrange(len(data))
+        if rng.random() < 0.7:
+            data[start] ^= 1 << rng.randrange(8)
+        else:
+            data[start : start + 64] = bytes(len(data[start : start + 64]))
+        path.write_bytes(data)
+        try:
+            assert equal(read_history(path), history)
+        except UsageError:
+            noticed += 1
+    assert noticed > 200
+
+
+def test_a_damaged_batch_ends_a_stream(tmp_path: Path) -> None:
+    writer = HistoryWriter(tmp_path / "h.parquet", interval_s=60)
+    ends = [writer.unfinished.stat().st_size]
+    written = rows(simulated(Random(1), 90))
+    for first in range(0, 90, 10):
+        for row in written[first : first + 10]:
+            writer.add(**row)
+        writer.flush()
+        ends.append(writer.unfinished.stat().st_size)
+    whole = writer.unfinished.read_bytes()
+    writer.close()
+    path = tmp_path / "damaged.unfinished"
+    rng = Random(5)
+    for _ in range(400):
+        data = bytearray(whole)
+        start = rng.randrange(ends[0], len(data))
+        damage = bytes([data[start] ^ 1 << rng.randrange(8)]) if rng.random() < 0.5 else bytes(200)
+        data[start : start + len(damage)] = damage[: len(data) - start]
+        path.write_bytes(data)
+        found = rows(read_history(path))
+        sound = sum(end <= start for end in ends[1:]) * 10
+        assert len(found) >= sound and found == written[: len(found)], "what comes before the damage, and no more"
+
+
 def test_rows_reach_the_disk_without_being_asked(tmp_path: Path) -> None:
     with HistoryWriter(tmp_path / "h.parquet", interval_s=0.02) as writer:
         writer.add(**rows(simulated(Random(1), 1))[0])
