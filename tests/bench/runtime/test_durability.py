@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import bench.runtime.sim.world as world_module
+import bench.runtime.sim.lives as lives_module
 from bench.network import Constant, Network
 from bench.runtime.engine import Engine
 from bench.runtime.image import Image
@@ -300,7 +300,7 @@ def test_no_promise_is_broken(disturb: Callable[[World, Random], None]) -> None:
 def test_a_world_with_a_mutant_engine_breaks_them(
     monkeypatch: pytest.MonkeyPatch, engine: type[Engine], disturb: Callable[[World, Random], None]
 ) -> None:
-    monkeypatch.setattr(world_module, "Engine", engine)
+    monkeypatch.setattr(lives_module, "Engine", engine)
     assert any(broken_promises(seed, disturb) for seed in range(25))
 
 
