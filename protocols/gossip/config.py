@@ -17,7 +17,7 @@ class GossipConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         loses_interest: ``feedback``: after contacts that were of no use; ``blind``: after contacts of any kind.
         by: ``counter``: after k of them (a useful one starts the count again); ``coin``: with probability 1/k each.
         k: see ``by``.
-        fanout: contacts a round.
+        fanout: contacts a round: at most all the others.
         period_s: seconds a round.
         synchronised: all rounds begin together, as the analysis assumes, and what was learnt in a round counts from
             the next one on; else at random phases, and at once.
@@ -40,13 +40,14 @@ class GossipConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     certificate_s: float = 0.0
 
     def validate(self, nodes: int) -> None:
-        """Raise ``ValueError`` with one sentence if a value cannot be."""
+        """Raise ``ValueError`` with one sentence if a value cannot be, alone or in a cluster of ``nodes``."""
         for name in ("period_s", "anti_entropy_s"):
             if not 0.0005 <= getattr(self, name) <= 86400:
                 raise ValueError(f"{name} {getattr(self, name):g} is out of range: 0.0005 to 86400 seconds")
-        for name in ("k", "fanout"):
-            if not 1 <= getattr(self, name) <= 1000:
-                raise ValueError(f"{name} {getattr(self, name)} is out of range: 1 to 1000")
+        if not 1 <= self.k <= 1000:
+            raise ValueError(f"k {self.k} is out of range: 1 to 1000")
+        if not 1 <= self.fanout <= max(nodes - 1, 1):
+            raise ValueError(f"fanout {self.fanout} is out of range: 1 to the other servers, {nodes - 1}")
         if not 0 <= self.certificate_s <= 1e9:
             raise ValueError(f"certificate_s {self.certificate_s:g} is out of range: 0 to 1e9 seconds")
         if self.rumors == "off" and self.anti_entropy == "off":

@@ -9,6 +9,9 @@ import msgspec
 from ...node import SECOND
 from .formulas import suspicion_min
 
+CONTACTS = 3
+"""Members that are asked or told at once, if nobody says otherwise (memberlist's)."""
+
 
 class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of a server.
@@ -16,7 +19,8 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         probe_interval_s: seconds between two probes of a member, the protocol period T'.
         probe_timeout_s: seconds to wait for an answer before others are asked to ping too.
-        indirect_checks: how many others (k); 0: none.
+        indirect_checks: how many others (k), at most all but the two concerned, of whom fewer than five servers have
+            less than the usual three; 0: none.
         probe_order: ``round-robin`` through all members, in a new order each round (section 4.3), or ``random``.
         synchronised: all members begin their periods together, as the analysis assumes; else at random phases.
         suspicion: whether a missed probe makes a suspect first (section 4.2); else the target is declared dead.
@@ -25,7 +29,8 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         retransmit_mult: multiplier of how often a member passes on an update.
         piggyback_max: updates a message at most.
         gossip_interval_s: seconds between messages that carry news alone, while there are any (memberlist).
-        gossip_nodes: to how many; 0: news only ride on probes (the paper).
+        gossip_nodes: to how many, at most all others, of whom fewer than four servers have less than the usual three;
+            0: news only ride on probes (the paper).
         push_pull_s: seconds between exchanges of all that is known with a random member; 0: never.
         reconnect_s: seconds between attempts to reach a member that is deemed dead (serf); 0: never, so that a
             partition in which both sides declared each other dead never heals.
@@ -40,7 +45,7 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     probe_interval_s: float = 1.0
     probe_timeout_s: float = 0.5
-    indirect_checks: int = 3
+    indirect_checks: int = CONTACTS
     probe_order: Literal["round-robin", "random"] = "round-robin"
     synchronised: bool = False
     suspicion: bool = True
@@ -49,7 +54,7 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     retransmit_mult: int = 4
     piggyback_max: int = 16
     gossip_interval_s: float = 0.2
-    gossip_nodes: int = 3
+    gossip_nodes: int = CONTACTS
     push_pull_s: float = 30.0
     reconnect_s: float = 30.0
     lifeguard_probe: bool = True
@@ -72,9 +77,17 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 f"probe_timeout_s {self.probe_timeout_s:g} is out of range: below the probe interval "
                 f"{self.probe_interval_s:g}, or nothing is left of the period for indirect probes"
             )
-        for name in ("indirect_checks", "gossip_nodes", "awareness_max"):
-            if not 0 <= getattr(self, name) <= 1000:
-                raise ValueError(f"{name} {getattr(self, name)} is out of range: 0 to 1000")
+        if not 0 <= self.awareness_max <= 1000:
+            raise ValueError(f"awareness_max {self.awareness_max} is out of range: 0 to 1000")
+        # the defaults hold for small clusters, too: more than there are was asked for
+        for name, others, what in (
+            ("indirect_checks", nodes - 2, "other than the prober and its target"),
+            ("gossip_nodes", nodes - 1, "other than the sender"),
+        ):
+            if not 0 <= getattr(self, name) <= max(others, CONTACTS):
+                raise ValueError(
+                    f"{name} {getattr(self, name)} is out of range: 0 to the servers {what}, {max(others, 0)}"
+                )
         if not 0 <= self.seeds <= nodes:
             raise ValueError(f"seeds {self.seeds} is out of range: 1 to the servers, {nodes}, or 0 for all")
         for name in ("suspicion_mult", "suspicion_max_mult", "retransmit_mult", "piggyback_max"):

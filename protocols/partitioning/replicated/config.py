@@ -11,20 +11,23 @@ from ...consensus.raft import RaftConfig
 
 ReadMode = Literal["index", "lease", "follower", "log"]
 
+REPLICAS = 3
+"""Servers a group, if nobody says otherwise."""
+
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of a server.
 
     Attributes:
         groups: partitions, each a Raft group of its own; a key never changes its own (hash mod ``groups``).
-        replicas: servers a group; fewer where there are not so many.
+        replicas: servers a group: at most as many as there are, and 9; of one or two servers the usual three are all.
         settle_s: seconds between two looks at whether a group that is led here has another first server, which is then
             handed the lead, so that leads are spread as evenly as groups; 0: leads stay where elections leave them.
         election_timeout_s, heartbeat_s, pre_vote, reads, snapshot_entries: of every group, as Raft's.
     """
 
     groups: int = 8
-    replicas: int = 3
+    replicas: int = REPLICAS
     settle_s: float = 0.5
     election_timeout_s: tuple[float, float] = (0.15, 0.3)
     heartbeat_s: float = 0.0
@@ -36,8 +39,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Raise ``ValueError`` with one sentence if a value cannot be, alone or in a cluster of ``nodes``."""
         if not 1 <= self.groups <= 1024:
             raise ValueError(f"groups {self.groups} is out of range: 1 to 1024")
-        if not 1 <= self.replicas <= 9:
-            raise ValueError(f"replicas {self.replicas} is out of range: 1 to 9")
+        if not 1 <= self.replicas <= min(9, max(nodes, REPLICAS)):
+            raise ValueError(f"replicas {self.replicas} is out of range: 1 to the servers, {nodes}, and to 9")
         if not 0 <= self.settle_s <= 3600:
             raise ValueError(f"settle_s {self.settle_s:g} is out of range: 0 to 3600 seconds")
         self.raft.validate(min(self.replicas, nodes))
@@ -64,7 +67,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     groups: int = 8
-    replicas: int = 3
+    replicas: int = REPLICAS
     reads: ReadMode = "index"
     operation_timeout_s: float = 5.0
     retry_s: float = 0.2

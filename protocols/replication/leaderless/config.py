@@ -12,14 +12,18 @@ from . import levels
 Conflict = Literal["lww", "vv", "dvv"]
 Repair = Literal["none", "background", "blocking"]
 
+REPLICAS = 3
+"""Copies of a key, if nobody says otherwise."""
+
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of a server.
 
     Attributes:
-        replicas: N, copies of a key; a smaller cluster keeps as many as it has servers.
+        replicas: N, copies of a key: at most as many as there are servers; one or two servers keep as many of the usual
+            three as they are.
         vnodes: virtual nodes a server on the ring.
-        zones: zone of each server in order of their numbers, going round; empty: no zones.
+        zones: zone of each server in order of their numbers, going round, each with a server; empty: no zones.
         conflict: how conflicting writes are resolved: lww (last write wins), vv or dvv (both are kept as siblings).
         read_repair: what a read does about replicas that it found stale: none; background (tells them, waits for
             nobody); blocking (waits until those it heard from have it: what a read returned, a later one finds).
@@ -38,7 +42,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         read_level, write_level, sessions: what clients ask for; a server only needs them to say what it promises.
     """
 
-    replicas: int = 3
+    replicas: int = REPLICAS
     vnodes: int = 16
     zones: tuple[str, ...] = ()
     conflict: Conflict = "lww"
@@ -61,8 +65,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def validate(self, nodes: int) -> None:
         """Raise ``ValueError`` with one sentence if a value cannot be, alone or in a cluster of ``nodes``."""
-        if not 1 <= self.replicas <= 100:
-            raise ValueError(f"replicas {self.replicas} is out of range: 1 to 100")
+        check_copies(self.replicas, self.zones, nodes)
         if not 1 <= self.vnodes <= 4096:
             raise ValueError(f"vnodes {self.vnodes} is out of range: 1 to 4096")
         if not 1 <= self.tree_depth <= 5:
@@ -116,7 +119,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         retry_s: seconds without an answer after which it asks another server; doubles up to four times as much.
     """
 
-    replicas: int = 3
+    replicas: int = REPLICAS
     vnodes: int = 16
     zones: tuple[str, ...] = ()
     conflict: Conflict = "lww"
@@ -132,10 +135,11 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def validate(self, nodes: int) -> None:
         """Raise ``ValueError`` with one sentence if a value cannot be, alone or in a cluster of ``nodes``."""
+        check_copies(self.replicas, self.zones, nodes)
         n = min(self.replicas, nodes)
         for what in ("read_level", "write_level"):
             level = getattr(self, what)
-            levels.check(level, max(n, self.replicas), what)
+            levels.check(level, n, what)
             if level.startswith(("LOCAL_", "EACH_")) and not self.zones:
                 raise ValueError(f"{what} {level} needs zones: set zones=a,b,c")
         for name in ("operation_timeout_s", "retry_s"):
@@ -149,3 +153,14 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("sessions True needs conflict lww: tokens are timestamps")
         if self.routing == "outside" and nodes <= n:
             raise ValueError(f"routing outside needs a server that is no replica: more than {n} servers")
+
+
+def check_copies(replicas: int, zones: tuple[str, ...], nodes: int) -> None:
+    """Raise ``ValueError`` with one sentence if ``nodes`` servers cannot keep so many copies, or be in all zones.
+
+    The default of three copies is taken by smaller clusters, too, so that they need no parameter; more was asked for.
+    """
+    if not 1 <= replicas <= max(nodes, REPLICAS):
+        raise ValueError(f"replicas {replicas} is out of range: 1 to the servers, {nodes}")
+    if len(set(zones)) > nodes:
+        raise ValueError(f"zones {','.join(zones)} is out of range: at most a zone for each of the servers, {nodes}")

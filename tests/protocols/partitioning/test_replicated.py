@@ -118,7 +118,7 @@ def test_the_nemesis_catches_it(mutant: Mutant) -> None:
     ("params", "sentence"),
     [
         ({"groups": 0}, "groups 0 is out of range: 1 to 1024"),
-        ({"replicas": 10}, "replicas 10 is out of range: 1 to 9"),
+        ({"replicas": 10}, "replicas 10 is out of range: 1 to the servers, 3, and to 9"),
         ({"settle_s": -1.0}, "settle_s -1 is out of range"),
         ({"election_timeout_s": (0.3, 0.1)}, "election_timeout_s 0.3..0.1 is out of range"),
     ],
