@@ -36,6 +36,10 @@ DURATION_WITH_FAULTS = {"sim": 5 * NS_PER["s"], "ray": 10 * NS_PER["s"]}
 RUNTIMES = ("ray", "sim")
 LINKS = ("ray", "tcp")
 RESTARTS = ("ray", "supervisor")
+LIVE_ONLY = ("actor_nodes", "generators")
+SIMULATED_ONLY = ("clock_offset", "clock_drift_ppm", "invariants", "codec")
+SKEWED = ("zipfian", "latest")
+"""Distributions of keys that have an exponent."""
 GENERAL = "general"
 """What ``--nemesis`` without kinds means."""
 NO_NEMESIS = "none"
@@ -175,6 +179,11 @@ def _workload(options: RunOptions, family: Family) -> Workload:
         ),
     )
     workload.validate()
+    if options.skew is not None and workload.distribution not in SKEWED:
+        raise UsageError(
+            f"--skew {options.skew:g} says nothing of keys that are {workload.distribution}: "
+            "give --distribution zipfian or latest too"
+        )
     return workload
 
 
@@ -262,6 +271,7 @@ def build_trial(options: RunOptions) -> Trial:
     if options.runtime not in RUNTIMES:
         raise unknown_name("runtime", options.runtime, RUNTIMES)
     runtime: Literal["sim", "ray"] = "ray" if options.runtime == "ray" else "sim"
+    _check_world(options)
     nodes = _nodes(options)
     calm = not (options.fault or options.faults) and options.nemesis is None and options.mutant is None
     usual = (DURATION if calm else DURATION_WITH_FAULTS)[runtime]
@@ -358,6 +368,17 @@ def _torture(options: RunOptions, family: Family) -> Trial:
     _check_rest(trial)
     build_configs(family, trial.params, trial.nodes)
     return trial
+
+
+def _check_world(options: RunOptions) -> None:
+    """Refuse what would do nothing in this world: who asks for it believes that it does something."""
+    others = LIVE_ONLY if options.runtime == "sim" else SIMULATED_ONLY
+    for field in fields(options):
+        if field.name in others and getattr(options, field.name) != field.default:
+            name = field.name.replace("_", "-")
+            if options.runtime == "sim":
+                raise UsageError(f"--{name} is of live trials: give --runtime ray too")
+            raise UsageError(f"--{'no-' if name == 'invariants' else ''}{name} is of simulated trials: leave it out")
 
 
 def _check_rest(trial: Trial) -> None:

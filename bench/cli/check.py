@@ -48,21 +48,57 @@ class CheckCommand(SectionedCommand):
 
 @click.command("check", cls=CheckCommand, help=HELP)
 @click.argument("history")
-@option("Options", "--model", metavar="NAME", help="What it must look like; else told by its content.")
-@option("Options", "--format", "format_", metavar="NAME", help="How it is written down; else told by its content.")
-@option("Options", "--budget", type=NUMBER, default=20.0, show_default=True, help="Seconds for each checker.")
+@option("Options", "--model", metavar="NAME", help="What it must look like.  [default: told by its content]")
+@option(
+    "Options", "--format", "format_", metavar="NAME", help="How it is written down.  [default: told by its content]"
+)
+@option("Options", "--budget", type=NUMBER, default=20.0, help="Seconds for each checker.  [default: 20]")
 @option("Options", "--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 @option("Options", "--html", metavar="FILE", help="Write a page with the drawing of what is wrong.")
-@option("Model", "--initial", metavar="VALUE", help="In the beginning (nil, a number, a string). [jsonl, edn: 0]")
-@option("Model", "--nil-reads", metavar="WORD", help="A read of nil saw nil (value), or anything (unknown).")
-@option("Model", "--failed-cas", metavar="WORD", help="It saw another value (unequal), or nothing is known (unknown).")
-@option("Model", "--level", metavar="NAME", help="Isolation level asked for. [strict-serializable or serializable]")
-@option("Model", "--total", type=int, metavar="N", help="Of a bank. [what most reads saw]")
-@option("Model", "--group-size", type=int, metavar="N", help="Keys that a long-fork read sees. [any]")
-@option("Model", "--lease", type=NUMBER, metavar="S", help="Seconds after which a lock expires. [never]")
-@option("Model", "--stale-s", type=NUMBER, metavar="S", help="Seconds that a read may be stale. [only measured]")
-@option("Model", "--stale-k", type=int, metavar="K", help="A read sees one of the last K versions. [only measured]")
-@option("Model", "--quiescence", type=NUMBER, metavar="S", help="Seconds after the last write until reads count. [0]")
+@option(
+    "Model",
+    "--initial",
+    metavar="VALUE",
+    help="In the beginning (nil, a number, a string).  [default: 0 of jsonl and edn]",
+)
+@option(
+    "Model",
+    "--nil-reads",
+    metavar="WORD",
+    help="A read of nil saw nil (value), or anything (unknown).  [default: unknown of jsonl and edn, else value]",
+)
+@option(
+    "Model",
+    "--failed-cas",
+    metavar="WORD",
+    help="It saw another value (unequal), or who knows (unknown).  [default: unknown of jsonl and edn, else unequal]",
+)
+@option(
+    "Model",
+    "--level",
+    metavar="NAME",
+    help="Isolation level asked for.  [default: strict-serializable or serializable]",
+)
+@option("Model", "--total", type=int, metavar="N", help="Of a bank.  [default: what most reads saw]")
+@option("Model", "--group-size", type=int, metavar="N", help="Keys that a long-fork read sees.  [default: any]")
+@option("Model", "--lease", type=NUMBER, metavar="S", help="Seconds after which a lock expires.  [default: never]")
+@option(
+    "Model", "--stale-s", type=NUMBER, metavar="S", help="Seconds that a read may be stale.  [default: only measured]"
+)
+@option(
+    "Model",
+    "--stale-k",
+    type=int,
+    metavar="K",
+    help="A read sees one of the last K versions.  [default: only measured]",
+)
+@option(
+    "Model",
+    "--quiescence",
+    type=NUMBER,
+    metavar="S",
+    help="Seconds after the last write until reads count.  [default: 0]",
+)
 def command(
     history: str, model: str | None, format_: str | None, budget: float, as_json: bool, html: str | None, **told: Any
 ) -> int:

@@ -17,7 +17,7 @@ from ..params import format_value
 from ..torture import torture
 from ..trial import Trial
 from ..units import seconds
-from .build import GENERAL, NO_NEMESIS, duration_of
+from .build import GENERAL, NO_NEMESIS, SKEWED, duration_of
 
 
 def same_trial(one: Trial, other: Trial) -> bool:
@@ -54,7 +54,8 @@ def _arguments(trial: Trial) -> Iterable[str]:
         yield from ("--mix", ",".join(f"{name}={format_value(share)}" for name, share in workload.mix))
     yield from option("keys", workload.keys, usual.workload.keys)
     yield from option("distribution", workload.distribution, usual.workload.distribution)
-    yield from option("skew", workload.skew, usual.workload.skew)
+    if workload.distribution in SKEWED:
+        yield from option("skew", workload.skew, usual.workload.skew)
     yield from option("value-bytes", workload.value_bytes, usual.workload.value_bytes)
     shape = (network.latency, network.regions)
     base = [name for name, each in NETWORKS.items() if (each.latency, each.regions) == shape]
@@ -80,14 +81,16 @@ def _arguments(trial: Trial) -> Iterable[str]:
     for name, value in trial.params.items():
         yield from ("--param", f"{name}={format_value(value)}")
     yield from option("mutant", trial.mutant, None)
-    yield from span("clock-offset", trial.clock_offset, usual.clock_offset)
-    yield from option("clock-drift-ppm", trial.clock_drift_ppm, usual.clock_drift_ppm)
-    yield from () if trial.invariants else ("--no-invariants",)
-    yield from ("--codec",) if trial.codec else ()
-    yield from option("actor-nodes", trial.actor_nodes, usual.actor_nodes)
-    yield from option("link", trial.link, usual.link)
-    yield from option("restart", trial.restart, usual.restart)
-    yield from option("generators", trial.generators, usual.generators)
+    if trial.runtime == "sim":  # each world's own options are refused in the other, where they do nothing
+        yield from span("clock-offset", trial.clock_offset, usual.clock_offset)
+        yield from option("clock-drift-ppm", trial.clock_drift_ppm, usual.clock_drift_ppm)
+        yield from () if trial.invariants else ("--no-invariants",)
+        yield from ("--codec",) if trial.codec else ()
+    else:
+        yield from option("actor-nodes", trial.actor_nodes, usual.actor_nodes)
+        yield from option("link", trial.link, usual.link)
+        yield from option("restart", trial.restart, usual.restart)
+        yield from option("generators", trial.generators, usual.generators)
     yield from option("check-budget", trial.check_budget_s, usual.check_budget_s)
 
 

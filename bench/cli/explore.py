@@ -42,7 +42,7 @@ SCOPE, BUDGET, OUTPUT = "Scope", "Budget", "Output"
 @option(SCOPE, "--depth", type=int, help="Steps at most.  [default: as many as there are]")
 @option(SCOPE, "--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the protocol; repeatable.")
 @option(SCOPE, "--mutant", metavar="NAME", help="Explore this classic mistake instead of the real protocol.")
-@option(BUDGET, "--budget", type=NUMBER, default=300.0, show_default=True, help="Seconds.")
+@option(BUDGET, "--budget", type=NUMBER, default=300.0, help="Seconds.  [default: 300]")
 @option(BUDGET, "--states", type=int, default=1_000_000, show_default=True, help="Different states (0.5 GB a million).")
 @option(OUTPUT, "--json", "json_to", metavar="FILE", help="Write what was found as JSON; - for standard output.")
 @option(OUTPUT, "--no-store", is_flag=True, help="Do not keep a violation under runs/.")

@@ -26,7 +26,12 @@ Examples:
 
 @verb("floor", HELP)
 @option("Options", "--clients", type=int, default=8, show_default=True, help="Of null protocol and log, beside others.")
-@option("Options", "--address", metavar="HOST:PORT", help="Of a running Ray cluster; without it, a local one starts.")
+@option(
+    "Options",
+    "--address",
+    metavar="HOST:PORT",
+    help="Of a running Ray cluster, or auto.  [default: a local one starts]",
+)
 @option("Options", "--save", is_flag=True, help="Keep it for --service calibrated.")
 @option("Options", "--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(clients: int, address: str | None, save: bool, as_json: bool) -> int:

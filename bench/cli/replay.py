@@ -28,8 +28,8 @@ Examples:
 @click.argument("run")
 @option("Options", "--quiet", is_flag=True, help="Print the comparison only.")
 @option("Page", "--page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page that plays the run.")
-@option("Page", "--from", "start", metavar="TIME", help="Play from here (default: the first boot).")
-@option("Page", "--until", metavar="TIME", help="Play up to here (default: the end).")
+@option("Page", "--from", "start", metavar="TIME", help="Play from here.  [default: the first boot]")
+@option("Page", "--until", metavar="TIME", help="Play up to here, 20,000 steps at most.  [default: the end]")
 def command(run: str, quiet: bool, page: Path | None, start: str | None, until: str | None) -> int:
     """Load, run, compare, show."""
     from ..errors import EXIT_HARNESS, UsageError
@@ -86,11 +86,12 @@ def window(page: Path | None, start: str | None, until: str | None) -> tuple[int
         UsageError: there is no page to play it, or it ends before it begins.
     """
     from ..errors import UsageError
-    from ..units import parse_duration
+    from .build import duration_of
 
     if page is None and (start is not None or until is not None):
         raise UsageError("--from and --until say what part of the run --page plays: give --page FILE, too")
-    low, high = (None if text is None else round(parse_duration(text)) for text in (start, until))
+    low = None if start is None else duration_of(start, "--from")
+    high = None if until is None else duration_of(until, "--until")
     if low is not None and high is not None and low >= high:
         raise UsageError(f"--from {start} is not before --until {until}")
     return low, high

@@ -11,7 +11,7 @@ from .options import NUMBER, option, verb
 
 HELP = """Run one trial of PROTOCOL and judge it.
 
-Latencies are one way. Times take a unit (500ms, 2s); a bare number is in seconds.
+Latencies are one way, with a unit (2ms). A TIME takes one too (500ms, 2s), or is in seconds.
 
 \b
 Examples:
@@ -35,6 +35,7 @@ PROTOCOL may also be the script of a scenario, as written by 'bench shrink' and 
 'bench list' shows the protocols, their parameters and mutants, and how faults are written.
 """
 TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Output"
+DISTRIBUTION = "Of keys: uniform, zipfian, hotspot, latest or sequential.  [default: uniform; of ycsb-d, latest]"
 
 
 @verb("run", HELP)
@@ -43,7 +44,7 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(TRIAL, "--nodes", type=int, help="Servers.  [default: 3]")
 @option(TRIAL, "--seed", type=int, help="Of everything random.  [default: 1]")
 @option(TRIAL, "--duration", metavar="TIME", help="Of the load.  [default: 1 in sim, 5 with faults; 10 live]")
-@option(TRIAL, "--warmup", metavar="TIME", help="At the start, checked but not measured.")
+@option(TRIAL, "--warmup", metavar="TIME", help="At the start, checked but not measured.  [default: 0]")
 @option(TRIAL, "--liveness", metavar="TIME", help="Granted after the heal to serve again.  [default: 10]")
 @option(TRIAL, "--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the protocol; repeatable.")
 @option(TRIAL, "--mutant", metavar="NAME", help="Run this classic mistake instead of the real protocol.")
@@ -51,27 +52,39 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
     TRIAL,
     "--service",
     metavar="default|calibrated",
-    help="What work costs: the same anywhere, or from this machine's floor (sim).",
+    help="What work costs: the same anywhere, or from this machine's floor (sim).  [default: default]",
 )
 @option(LOAD, "--clients", type=int, help="Client nodes.  [default: 8]")
-@option(LOAD, "--rate", type=NUMBER, help="Operations a second (open loop); without it, a closed loop.")
+@option(LOAD, "--rate", type=NUMBER, help="Operations a second (open loop).  [default: a closed loop]")
 @option(LOAD, "--arrival", type=click.Choice(["poisson", "constant"]), help="Of an open loop.  [default: poisson]")
-@option(LOAD, "--workload", metavar="PRESET", help="Mix by name, such as ycsb-a.  [default: register]")
-@option(LOAD, "--mix", metavar="F=SHARE,...", help="Mix by shares: read=0.9,write=0.1.")
+@option(
+    LOAD,
+    "--workload",
+    metavar="PRESET",
+    help="Mix by name, such as ycsb-a.  [default: register, or what it can of that]",
+)
+@option(LOAD, "--mix", metavar="F=SHARE,...", help="Mix by shares: read=0.9,write=0.1.  [default: the workload's]")
 @option(LOAD, "--keys", type=int, help="Number of keys.  [default: 16]")
-@option(LOAD, "--distribution", metavar="NAME", help="uniform, zipfian, hotspot, latest or sequential.")
+@option(LOAD, "--distribution", metavar="NAME", help=DISTRIBUTION)
 @option(LOAD, "--skew", type=NUMBER, help="Exponent of zipfian and latest.  [default: 0.99]")
 @option(LOAD, "--zipf", type=NUMBER, metavar="SKEW", help="Short for --distribution zipfian --skew SKEW.")
 @option(LOAD, "--value-bytes", type=int, help="Size of a value.  [default: 16]")
-@option(NETWORK, "--network", metavar="NAME", help="By name (bench list networks), or a .csv of round trips.")
+@option(
+    NETWORK,
+    "--network",
+    metavar="NAME",
+    help="By name (bench list networks), or a .csv of round trips.  [default: none]",
+)
 @option(NETWORK, "--latency", metavar="LATENCY", help='One way: 2ms, "lognormal(2ms, 0.5)", a .csv ...  [default: 0]')
-@option(NETWORK, "--client-latency", metavar="LATENCY", help="Between clients and servers, if different.")
-@option(NETWORK, "--loss", type=NUMBER, help="Probability that a message is lost.")
-@option(NETWORK, "--duplication", type=NUMBER, help="Probability that a message arrives twice.")
+@option(
+    NETWORK, "--client-latency", metavar="LATENCY", help="Between clients and servers.  [default: as between servers]"
+)
+@option(NETWORK, "--loss", type=NUMBER, help="Probability that a message is lost.  [default: 0]")
+@option(NETWORK, "--duplication", type=NUMBER, help="Probability that a message arrives twice.  [default: 0]")
 @option(NETWORK, "--fifo", is_flag=True, help="Links keep the order of sending.")
-@option(NETWORK, "--bandwidth", type=NUMBER, help="Bytes a second a directed link.")
-@option(NETWORK, "--clock-offset", metavar="TIME", help="Wall clocks start within +-TIME (sim).")
-@option(NETWORK, "--clock-drift-ppm", type=NUMBER, help="Clocks run within +-PPM (sim).")
+@option(NETWORK, "--bandwidth", type=NUMBER, help="Bytes a second a directed link; 0: no limit.  [default: 0]")
+@option(NETWORK, "--clock-offset", metavar="TIME", help="Wall clocks start within +-TIME (sim).  [default: 0]")
+@option(NETWORK, "--clock-drift-ppm", type=NUMBER, metavar="PPM", help="Clocks run within +-PPM (sim).  [default: 0]")
 @option(FAULTS, "--fault", multiple=True, metavar="FAULT", help='"crash leader at 5s for 2s"; repeatable.')
 @option(FAULTS, "--faults", multiple=True, metavar="MODEL", help="A failure model: crash, omission, timing ...")
 @option(
@@ -90,12 +103,18 @@ TRIAL, LOAD, NETWORK, FAULTS, OUTPUT = "Trial", "Load", "Network", "Faults", "Ou
 @option(OUTPUT, "--shrink", is_flag=True, help="Make a violation small, and keep it as a script beside the run (sim).")
 @option(OUTPUT, "--quiet", is_flag=True, help="Print the verdict only.")
 @option(OUTPUT, "--baseline", metavar="RUN", help="Compare with an earlier run; exit code 4 for a regression.")
-@option(OUTPUT, "--tolerate", multiple=True, metavar="NAME=SHARE", help="Worse than the baseline by: p99_s=5%.")
-@option(OUTPUT, "--force", is_flag=True, help="Compare with a baseline of another machine, too.")
+@option(
+    OUTPUT,
+    "--tolerate",
+    multiple=True,
+    metavar="NAME=SHARE",
+    help="May be worse than the --baseline by: p99_s=5%; repeatable.",
+)
+@option(OUTPUT, "--force", is_flag=True, help="Compare with a --baseline of another machine, too.")
 @option(OUTPUT, "--check-budget", type=NUMBER, help="Seconds for each checker.  [default: 20]")
 @option(OUTPUT, "--invariants/--no-invariants", default=True, help="Check global state after each step (sim).")
-@option(OUTPUT, "--codec", is_flag=True, help="Send every message through its codec (sim).")
-@option("Cluster", "--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto; else a local one starts.")
+@option(OUTPUT, "--codec", is_flag=True, help="Send every message through its codec (sim; live, all are).")
+@option("Cluster", "--address", metavar="HOST:PORT", help="Of a Ray cluster, or auto.  [default: a local one starts]")
 @option("Cluster", "--link", metavar="tcp|ray", help="What carries messages between actors.  [default: tcp]")
 @option(
     "Cluster",
@@ -137,6 +156,8 @@ def command(
     options = RunOptions(**given)
     trial = build_trial(options)
     output = Output(json_to=json_to, store=not no_store, quiet=quiet, shrink=shrink, force=force)
+    if baseline is None and (tolerate or force):
+        raise UsageError(f"--{'tolerate' if tolerate else 'force'} is of a comparison: give --baseline RUN too")
     if baseline is not None:
         from .compare import read_baseline, shares
 

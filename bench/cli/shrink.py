@@ -35,7 +35,7 @@ SCRIPT = "scenario.py"
 @click.argument("run")
 @option("Options", "--out", type=click.Path(path_type=Path), help="The script.  [default: scenario.py with RUN]")
 @option("Options", "--check", metavar="NAME", help="Which of the checks that failed.  [default: the first]")
-@option("Options", "--budget", type=NUMBER, default=60.0, show_default=True, help="Seconds of looking.")
+@option("Options", "--budget", type=NUMBER, default=60.0, help="Seconds of looking.  [default: 60]")
 @option("Options", "--quiet", is_flag=True, help="Print the name of the script only.")
 def command(run: str, out: Path | None, check: str | None, budget: float, quiet: bool) -> int:
     """Load, shrink, write, show."""

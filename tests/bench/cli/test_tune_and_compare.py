@@ -171,6 +171,12 @@ class TestBaseline:
         worse = bench("run", "raft", *FAST, "--seed", "2", "--baseline", str(base), "--tolerate", "p99_s=500%")
         assert worse.exit_code == 4
 
+    @pytest.mark.parametrize("option", [("--force",), ("--tolerate", "p99_s=5%")])
+    def test_what_is_of_a_comparison_needs_a_baseline(self, bench, option):
+        done = bench("run", "raft", *FAST, *option)
+        assert done.exit_code == 2
+        assert f"{option[0]} is of a comparison: give --baseline RUN too" in done.stderr
+
     def test_a_baseline_that_is_none_ends_before_the_run(self, bench, tmp_path):
         done = bench("run", "raft", "--baseline", "nothing")
         assert done.exit_code == 2 and not (tmp_path / "runs").exists()

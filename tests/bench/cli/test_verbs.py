@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import click
 import msgspec
 import numpy as np
 import pytest
@@ -39,6 +40,18 @@ class TestHelp:
         assert done.exit_code == 0
         assert f"bench {verb}" in done.stdout.partition("Examples:")[2]
         assert VERBS[verb][1] in bench("--help").stdout
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_every_option_says_what_it_is_and_what_it_is_if_it_is_not_given(self, bench, verb):
+        assert bench(verb, "--help").exit_code == 0
+        command = main.get_command(click.Context(main), verb)
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        assert [each.name for each in options if not each.help] == []
+        # without one of these, what it would do is not done
+        done = {"mutant", "zipf", "nemesis", "json_to", "baseline", "page", "html"}
+        valued = [each for each in options if not (each.is_flag or each.multiple or each.name in done)]
+        untold = [each.name for each in valued if not each.show_default and "[default: " not in each.help]
+        assert untold == []
 
     def test_its_examples_of_sweeps_have_axes_that_are(self, bench):
         lines = [line.strip() for line in bench("--help").stdout.splitlines()]
