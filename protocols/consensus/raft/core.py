@@ -37,6 +37,7 @@ class View(msgspec.Struct):
     """What invariants, faults and reports see of a server. ``log`` is the live list: read it, do not keep it.
 
     ``base`` and ``base_term`` are of the last entry that was compacted away, before ``log[0]``.
+    ``leased_reads`` counts the reads that this life has answered by its lease alone.
     """
 
     role: str
@@ -53,6 +54,7 @@ class View(msgspec.Struct):
     snapshot: Snapshot | None
     sessions: dict[str, tuple[int, bytes | None]]
     max_sessions: int
+    leased_reads: int
 
 
 def leads(view: View) -> bool:
@@ -160,6 +162,7 @@ class Core(Node):
         self.transferee = ""
         self.lease_end = 0
         self.leasable = True
+        self.leased_reads = 0  # answered by the lease alone, in this life
         self.rounds_sent: list[tuple[int, int]] = []  # (round, when it was sent), of those that are not confirmed
         # Numbers of a former life must not be mistaken for ours: an answer to it may still be under way.
         self.batch = ctx.rng.getrandbits(60) if self.config.reads == "follower" else 0
@@ -193,6 +196,7 @@ class Core(Node):
             self.snapshot,
             self.machine.sessions,
             self.config.max_sessions,
+            self.leased_reads,
         )
 
     # --- terms -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Raft's five safety properties (figure 3 of the paper), and those of its snapshots and sessions, checked every turn.
+"""Raft's five safety properties (figure 3), and those of its snapshots, sessions and leases, checked every turn.
 
 Each check keeps what it has seen, so that a step costs about the same however long the logs are. Logs are compared in
 full only where they may have been rewritten: when one shrank, and after a restart.
@@ -307,6 +307,34 @@ class LeaderCompleteness:
         return place < 0 or (place < len(view.log) and view.log[place] == self.committed[position])
 
 
+class LeaseSafety:
+    """While a leader reads by its lease, no other server leads a later term (section 6.4.1).
+
+    What that other has committed, such a read would miss. Clocks that run off by more than ``drift_bound_ppm`` break
+    it: that is what the bound is for.
+    """
+
+    name = "lease_safety"
+
+    def __init__(self) -> None:
+        self.answered: dict[str, int] = {}
+
+    def restarted(self, node: str) -> None:
+        """A new life counts from 0."""
+        self.answered.pop(node, None)
+
+    def step(self, node: str, view: View, views: Mapping[str, View]) -> str | None:
+        """If this turn answered a read by the lease, look for another leader."""
+        count = view.leased_reads
+        if count == self.answered.get(node, 0):
+            return None
+        self.answered[node] = count
+        for other, seen in views.items():
+            if seen.role == "leader" and seen.term > view.term:
+                return f"{node} read by its lease of term {view.term} while {other} led term {seen.term}"
+        return None
+
+
 def invariants() -> list[Invariant]:
     """A fresh set, for one run."""
     committed: list[Entry] = []
@@ -318,4 +346,5 @@ def invariants() -> list[Invariant]:
         SnapshotSafety(committed),
         SessionAgreement(),
         LeaderCompleteness(committed),
+        LeaseSafety(),
     ]

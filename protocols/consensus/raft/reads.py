@@ -74,7 +74,10 @@ class Reads(Core):
         del sent[:done]
 
     def _leased(self, ctx: Context) -> bool:
-        return self.leasable and self.term_committed and ctx.monotonic() < self.lease_end
+        """Whether a read may be answered by the lease; if so, it is."""
+        held = self.leasable and self.term_committed and ctx.monotonic() < self.lease_end
+        self.leased_reads += held
+        return held
 
     # --- at followers (section 6.4, end) -----------------------------------------------------------------------------
 
