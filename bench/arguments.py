@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from argparse import (
     Action,
     ArgumentDefaultsHelpFormatter,
@@ -19,9 +20,10 @@ from argparse import (
     RawDescriptionHelpFormatter,
 )
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-from .errors import unknown_name
+from .errors import EXIT_USAGE, unknown_name
 
 T = TypeVar("T")
 
@@ -34,9 +36,48 @@ class _Help(RawDescriptionHelpFormatter, ArgumentDefaultsHelpFormatter):
         return action.help if plain else super()._get_help_string(action)
 
 
+class _Script(ArgumentParser):
+    """Errors are one sentence, as everywhere in the bench; ``--out`` is known to be writable before any work."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        print(f"bench: {message} (see '{self.prog} --help')", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read the options; an unknown one is told with the nearest that there is."""
+        found, strays = self.parse_known_args(args, namespace)
+        if strays and strays[0].startswith("-"):
+            name = strays[0].partition("=")[0]
+            self.error(str(unknown_name("option", name, self._option_string_actions)))
+        if strays:
+            self.error(f"unexpected argument {strays[0]!r}: options begin with --")
+        out = getattr(found, "out", None)
+        if isinstance(out, Path):
+            try:
+                _check_folder(out)
+            except OSError as error:
+                self.error(f"argument --out: the folder {out} cannot be written to: {error.strerror}")
+        return found
+
+
+def _check_folder(out: Path) -> None:
+    """Raise ``OSError`` unless files can be put into the folder; what had to be made for the test is removed."""
+    made = [each for each in (out, *out.parents) if not each.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        trial = out / ".writable"
+        trial.touch()
+        trial.unlink()
+    finally:
+        for each in made:
+            if each.is_dir():
+                each.rmdir()
+
+
 def script(about: str | None) -> ArgumentParser:
     """A parser for a script that is ``about`` something (its docstring)."""
-    return ArgumentParser(description=about, formatter_class=_Help)
+    return _Script(description=about, formatter_class=_Help)
 
 
 def integer(least: int, most: int | None = None) -> Callable[[str], int]:

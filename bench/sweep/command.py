@@ -93,7 +93,7 @@ def parse(sweep: Sweep, argv: Sequence[str]) -> Options:
     try:
         command.main(list(argv), standalone_mode=False)
     except click.ClickException as error:
-        print(f"bench: {error.format_message()}", file=sys.stderr)
+        print(f"bench: {error.format_message()[:1].lower()}{error.format_message()[1:].rstrip('.')}", file=sys.stderr)
         raise SystemExit(2) from None
     if not found:
         raise SystemExit(0)  # --help

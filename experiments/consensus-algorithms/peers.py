@@ -173,6 +173,7 @@ def main() -> int:
     parser = script(__doc__)
     parser.add_argument("--seconds", type=real(0, above=True), default=3.0, help="of load at each number of clients")
     parser.add_argument("--kills", type=integer(0), default=5, help="of the leader, for each system")
+    parser.add_argument("--seeds", type=integer(0), default=SEEDS, help="simulated kills of our leader; 0: none")
     parser.add_argument("--clients", type=listed(integer(1)), default="1,4,16,64,256", help="of the closed loops")
     parser.add_argument("--no-perf", action="store_true", help="without etcd's own benchmark, which takes a minute")
     parser.add_argument("--systems", type=listed(one_of("peer", PEERS)), default=",".join(PEERS), help="with commas")
@@ -189,16 +190,17 @@ def main() -> int:
                     kills.append(
                         (name, *ours_back(ours_trial(MIX, LOAD_S, seed=seed, kill=True, heeding=heeding), session))
                     )
-                    print(f"{name}: leader killed, writes again after {kills[-1][1]} s, {kills[-1][2]}", flush=True)
-        for seed in range(1, SEEDS + 1):
+                    say_killed(*kills[-1])
+        for seed in range(1, options.seeds + 1):
             for name, heeding in ((OURS, False), (HEEDING, True)):
                 trial = ours_trial(MIX, LOAD_S, runtime="sim", seed=seed, kill=True, heeding=heeding)
                 kills.append((f"{name}, simulated", *ours_back(trial)))
+                say_killed(*kills[-1])
         for name in peers:
             points += [peer_curve(name, count, options.seconds) for count in options.clients]
             for seed in range(1, options.kills + 1):
                 kills.append((name, *peer_back(name, seed)))
-                print(f"{name}: leader killed, writes again after {kills[-1][1]} s, {kills[-1][2]}", flush=True)
+                say_killed(*kills[-1])
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 70
@@ -215,6 +217,12 @@ def main() -> int:
     tell(points, kills)
     draw(points, kills, perf, options.out / "figure.png")
     return 0
+
+
+def say_killed(name: str, back_s: float | None, verdict: str) -> None:
+    """As soon as it is known: all of them take minutes."""
+    back = "no writes any more" if back_s is None else f"writes again after {back_s:.2f} s"
+    print(f"{name}: leader killed, {back}, {verdict}", flush=True)
 
 
 def tell(points: list[Row], kills: list[tuple[str, float | None, str]]) -> None:

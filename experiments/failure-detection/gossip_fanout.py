@@ -110,8 +110,10 @@ def error(values: Sequence[float]) -> float:
 
 def main() -> None:
     parser = script(__doc__)
-    parser.add_argument("--runs", type=integer(2), default=30, help="of each setting")
-    parser.add_argument("--members", type=integer(2), default=1000, help="of the largest group")
+    parser.add_argument("--runs", type=integer(2), default=30, help="epidemics of each setting")
+    parser.add_argument(
+        "--members", type=integer(2), default=1000, help="replicas that a rumor is spread among; published: 1000"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for figure and table")
     options = parser.parse_args()
     lines = ["what,measure,published,ours,standard_error,runs"]

@@ -22,6 +22,8 @@ from protocols.partitioning.ring import Ring, even_tokens
 
 NODES = (5, 10, 30, 100, 300)
 TOKENS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+SHOWN = (10, 100, 300)
+"""Of the numbers of nodes, those in the figure."""
 LOOKUPS = 200_000
 
 
@@ -76,7 +78,10 @@ def draw(cells: list[dict[str, Any]], path: Path) -> None:
     with style() as palette:
         figure = Figure(figsize=(7.2, 6.4))
         axes = figure.subplots(2, 2).flat
-        drawn = {nodes: palette[at] for at, nodes in enumerate((10, 100, 300))}
+        measured = sorted({cell["nodes"] for cell in cells})
+        # three numbers of nodes have room: the usual ones, else the smallest, the middle one and the largest
+        shown = [n for n in SHOWN if n in measured] or sorted({measured[0], measured[len(measured) // 2], measured[-1]})
+        drawn = {nodes: palette[at] for at, nodes in enumerate(shown)}
         panels = (
             ("peak", "fullest node over the mean"),
             ("deviation", "deviation of shares"),

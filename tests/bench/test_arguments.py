@@ -78,3 +78,37 @@ def test_help_shows_what_an_option_is_if_it_is_not_given(capsys: pytest.CaptureF
     said = capsys.readouterr().out
     assert ended.value.code == 0 and "    python this.py" in said
     assert "trials of a cell (default: 3)" in said and "live trials (default: 0)" in said and "only draw\n" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--seeds", "0"], "argument --seeds: 0 is out of range: at least 1"),
+        (["--sedes", "3"], "unknown option '--sedes': did you mean '--seeds'?"),
+        (["--sedes=3"], "unknown option '--sedes': did you mean '--seeds'?"),
+        (["seeds=3"], "unexpected argument 'seeds=3': options begin with --"),
+        (["--out", "FILE"], "argument --out: the folder FILE cannot be written to: File exists"),
+        (["--out", "FILE/below"], "argument --out: the folder FILE/below cannot be written to: Not a directory"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    given: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    parser = script("About.")
+    parser.add_argument("--seeds", type=integer(1), default=3, help="trials of a cell")
+    parser.add_argument("--out", type=Path, default=Path("results/x"), help="folder")
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args([word.replace("FILE", str(tmp_path / "file")) for word in given])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith(f"bench: {sentence.replace('FILE', str(tmp_path / 'file'))}") and said.count("\n") == 1
+
+
+def test_a_folder_is_only_tried(tmp_path: Path) -> None:
+    parser = script("About.")
+    parser.add_argument("--out", type=Path, default=tmp_path / "new" / "folder", help="folder")
+    assert parser.parse_args([]).out == tmp_path / "new" / "folder"
+    (tmp_path / "old").mkdir()
+    parser.parse_args(["--out", str(tmp_path / "old")])
+    assert [each.name for each in tmp_path.rglob("*")] == ["old"]
