@@ -38,6 +38,15 @@ READS: tuple[Mutant, ...] = (
         params=_HASTY,
     ),
     Mutant(
+        name="lease-kept-after-handover",
+        why="A leader reads by its lease after it has told another to stand, whom voters follow at once (3.10, 6.4.1).",
+        file="election",
+        edits=(("            self.leasable = False  #", "            pass  #"),),
+        caught_by=("linearizable", "lease_safety"),
+        seed=373,
+        params={"reads": "lease", "election_timeout_s": (0.3, 0.36), "max_entries": 64, "retry_s": 0.1},
+    ),
+    Mutant(
         name="follower-read-unconfirmed",
         why="A follower answers from its own state, however old that is, without asking the leader (section 6.4).",
         file="reads",
