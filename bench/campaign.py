@@ -28,6 +28,7 @@ from .torture import torture
 
 RICH = 5000
 """Events of a seed that had time to go through a fault and what follows from it; how many seeds had them is told."""
+_RICH = f"seeds_with_{RICH}"
 LEAST_OK = 50
 """A seed with fewer ok operations proves nothing, nor does one without a fault or without a change of leader."""
 
@@ -127,7 +128,7 @@ def summary(protocol: str, seeds: range, jobs: int, say: Any) -> dict[str, Any]:
             "mean": round(sum(events) / len(events)),
             "min": min(events),
             "max": max(events),
-            "seeds_with_5000": sum(many >= RICH for many in events),
+            _RICH: sum(many >= RICH for many in events),
         },
         "ok_operations": operations,
         "took_s": round(took, 1),
@@ -172,7 +173,7 @@ def merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
             "mean": round((means[0] * ran[0] + means[1] * ran[1]) / sum(ran)),
             "min": min(earlier["events_a_seed"]["min"], later["events_a_seed"]["min"]),
             "max": max(earlier["events_a_seed"]["max"], later["events_a_seed"]["max"]),
-            "seeds_with_5000": sum(each["events_a_seed"].get("seeds_with_5000", 0) for each in (earlier, later)),
+            _RICH: sum(each["events_a_seed"].get(_RICH, 0) for each in (earlier, later)),
         },
         "ok_operations": earlier["ok_operations"] + later["ok_operations"],
         "took_s": round(earlier["took_s"] + later["took_s"], 1),

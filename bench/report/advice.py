@@ -31,6 +31,8 @@ def answer(result: SweepResult) -> str:
 
 def violated(result: SweepResult) -> list[str]:
     """Which cells violated something, and how often; empty if none did."""
+    if not result.rows:
+        return []
     frame = result.frame()
     bad = frame[frame["verdict"] == "invalid"]
     if bad.empty:

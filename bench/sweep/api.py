@@ -17,6 +17,7 @@ from ..calibration import Calibration, Service, check_service, kept
 from ..errors import (
     EXIT_HARNESS,
     EXIT_THRESHOLD,
+    EXIT_UNKNOWN,
     EXIT_USAGE,
     EXIT_VALID,
     HarnessError,
@@ -299,6 +300,8 @@ def _execute(sweep: Sweep, options: Options, script: str) -> int:
         print(f"bench: {problem}", file=sys.stderr)
         return EXIT_USAGE
     codes = [row.result.exit_code() for row in result.rows] + [EXIT_THRESHOLD] * bool(broken)
+    if not result.rows:
+        codes.append(EXIT_UNKNOWN)  # nothing ran, so nothing is known to be valid
     if before is not None:
         codes.append(against(before, of_sweep(result), tolerances(sweep.thresholds), force=options.force))
         if codes[-1] == EXIT_USAGE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
@@ -52,20 +51,6 @@ def test_what_cannot_be_is_refused_with_its_range(
         parser.parse_args(["--x", text])
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
-
-
-def scripts() -> list[Path]:
-    return [path for path in sorted(Path("experiments").glob("*/*.py")) if ".parse_args()" in path.read_text()]
-
-
-@pytest.mark.parametrize("path", scripts(), ids=lambda path: path.stem)
-def test_every_option_of_every_script_is_explained(path: Path) -> None:
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    names = [getattr(call.func, "attr", getattr(call.func, "id", "")) for call in calls]
-    assert "script" in names and "ArgumentParser" not in names, "the parser that shows defaults"
-    options = [call for call, name in zip(calls, names, strict=True) if name == "add_argument"]
-    mute = [ast.unparse(call.args[0]) for call in options if all(word.arg != "help" for word in call.keywords)]
-    assert options and not mute
 
 
 def test_help_shows_what_an_option_is_if_it_is_not_given(capsys: pytest.CaptureFixture[str]) -> None:

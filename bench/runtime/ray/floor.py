@@ -210,7 +210,7 @@ class _Bench:
 
     def _spin(self, seats: Sequence[int], length: float) -> float:
         """What these get done a second, all at once."""
-        order = _encode(SpinOrder(self._one(seats[0], "now") + _HEAD_START, length))
+        order = _encode(SpinOrder(self._one(seats[0], "clock") + _HEAD_START, length))
         return float(sum(_ask({str(seat): ("spin", order) for seat in seats}, self._seats).values()))
 
     def unpin(self) -> None:

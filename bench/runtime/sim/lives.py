@@ -147,11 +147,9 @@ class Lives(Wires):
 
     # --- of the world, whose loop this is ----------------------------------------------------------------------------
 
-    def _schedule(self, machine: Machine) -> None:
-        raise NotImplementedError
-
-    def _finish(self, machine: Machine, handled: int) -> None:
-        raise NotImplementedError
-
-    def _sync(self, machine: Machine, leave: int) -> None:
-        raise NotImplementedError
+    _schedule: Callable[[Machine], None]
+    """Have what waits be handled as soon as the machine can."""
+    _finish: Callable[[Machine, int], None]
+    """End a batch of so many turns."""
+    _sync: Callable[[Machine, int], None]
+    """Begin a sync at that time."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench.calibration import keep
-from bench.errors import EXIT_HARNESS, EXIT_THRESHOLD, HarnessError, UsageError
+from bench.errors import EXIT_HARNESS, EXIT_THRESHOLD, EXIT_UNKNOWN, HarnessError, UsageError
 from bench.provenance import ROOT
 from bench.sweep import Options, Sweep, SweepResult, Threshold, pools
 from bench.sweep import live as live_module
@@ -270,6 +270,15 @@ def test_dry_run_prints_the_cells_and_runs_nothing_into_the_folder(
     assert not out.exists()
 
 
+def test_a_budget_too_small_for_a_trial_says_so_and_is_not_valid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert sweep().main(["--budget", "0.000001", "--jobs", "1", "--plain", "--out", str(out)]) == EXIT_UNKNOWN
+    assert "No trial finished." in capsys.readouterr().out
+    assert "No trial finished." in (out / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -279,7 +288,7 @@ def test_dry_run_prints_the_cells_and_runs_nothing_into_the_folder(
         (["--budget", "0"], "budget 0 is out of range"),
         (["--jobs", "0"], "jobs 0 is out of range"),
         (["nodes=0"], "nodes 0 is out of range"),
-        (["--sedes", "3"], "No such option"),
+        (["--sedes", "3"], "no such option '--sedes'"),
         (["--address", "127.0.0.1:1"], "no cluster answers at 127.0.0.1:1"),
         (["--live", "2", "--no-live"], "give --live or --no-live, not both"),
         (["--precision", "0"], "precision 0 is out of range"),
